@@ -1,0 +1,7 @@
+import { defineConfig } from 'drizzle-kit'
+
+export default defineConfig({
+  dialect: 'postgresql',
+  schema: ['./src/database/tables.ts', './src/resources/*/table.ts'],
+  out: './migrations'
+})

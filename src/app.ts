@@ -1,0 +1,94 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { v7 as uuidv7 } from 'uuid'
+import type { Config } from './config.js'
+import type { OpenDatabase } from './database/client.js'
+import { authenticator } from './http/auth.js'
+import { authenticateRequests, contextMaker } from './http/context.js'
+import { answerMalformed, sendError } from './http/errors.js'
+import { healthRoutes } from './http/health.js'
+import { logRequests } from './http/logging.js'
+import { readJson, refuseBadEscapes } from './http/parsing.js'
+import { KithError } from './kernel/errors.js'
+import { sequenceEvents } from './kernel/events.js'
+import { allOperations } from './operations.js'
+import { principalOfKey, principalOfUser } from './resources/identity/principals.js'
+import type { SignToken } from './resources/identity/operations.js'
+import { restRoutes } from './surfaces/rest.js'
+
+export interface AppOptions {
+  config: Config
+  database: OpenDatabase
+  logger: Logger
+  /** Whether the database has this program's migrations. */
+  migrated: () => Promise<void>
+}
+
+export interface KithApp extends FastifyInstance {
+  /** Makes readiness fail, ahead of a close. */
+  drain(): void
+}
+
+const requestId = /^[A-Za-z0-9._-]{1,128}$/
+
+function makeServer(logger: Logger): FastifyInstance {
+  return fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    maxParamLength: 512,
+    bodyLimit: 1024 * 1024,
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    genReqId: request => {
+      const given = request.headers['x-request-id']
+      return typeof given === 'string' && requestId.test(given) ? given : uuidv7()
+    },
+    frameworkErrors: sendError,
+    clientErrorHandler: answerMalformed
+  })
+}
+
+async function httpPlugins(app: FastifyInstance, config: Config): Promise<void> {
+  app.setErrorHandler(sendError)
+  app.setNotFoundHandler((request, reply) =>
+    sendError(new KithError('not_found', 'There is no such path.'), request, reply)
+  )
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id)
+    done()
+  })
+  refuseBadEscapes(app)
+  readJson(app)
+  logRequests(app)
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }
+  })
+  await app.register(cors, {
+    origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
+    exposedHeaders: ['ETag', 'Link', 'Location', 'Idempotency-Replayed', 'Retry-After', 'X-Request-Id']
+  })
+}
+
+/** Puts the program together: the http plugins, then the surfaces over the operations. Listens to nothing yet. */
+export async function buildApp({ config, database, logger, migrated }: AppOptions): Promise<KithApp> {
+  const app = makeServer(logger)
+  await httpPlugins(app, config)
+  const authenticate = await authenticator(app, config, {
+    ofKey: key => principalOfKey(database, key),
+    ofUser: (workspace, subject, by) => principalOfUser(database, workspace, subject, by)
+  })
+  authenticateRequests(app, authenticate)
+  let draining = false
+  healthRoutes(app, { ready: migrated, draining: () => draining })
+  const sign: SignToken =
+    config.jwtSecret === undefined ? undefined : (claims, seconds) => app.jwt.sign(claims, { expiresIn: seconds })
+  const operations = allOperations({
+    sign,
+    sequence: workspaceId => sequenceEvents(database, workspaceId)
+  })
+  const surface = { operations, database, context: contextMaker(database) }
+  restRoutes(app, surface)
+  return Object.assign(app, { drain: () => void (draining = true) }) as unknown as KithApp
+}

@@ -1,0 +1,56 @@
+import { sql } from 'drizzle-orm'
+import {
+  date,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  primaryKey,
+  timestamp,
+  uuid,
+  type AnyPgColumn
+} from 'drizzle-orm/pg-core'
+import { sortExpression } from '../kernel/sort.js'
+
+export type CustomFields = Record<string, string | number | boolean | null>
+export type ExternalId = { source: string; id: string }
+export type Address = Record<string, string | null>
+
+/** An instant with exactly milliseconds, carried as a string so that it round-trips through cursors. */
+export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'string' })
+
+/** A calendar day, `YYYY-MM-DD`. */
+export const day = (name: string) => date(name, { mode: 'string' })
+
+/** An exact decimal without a fixed scale: what was sent comes back unpadded. */
+export const decimal = (name: string) => numeric(name)
+
+/** The columns that every record has, in every table. */
+export const recordColumns = () => ({
+  workspaceId: uuid('workspace_id').notNull(),
+  id: uuid('id').notNull(),
+  version: integer('version').notNull().default(1),
+  createdAt: instant('created_at').notNull(),
+  updatedAt: instant('updated_at').notNull(),
+  deletedAt: instant('deleted_at'),
+  externalIds: jsonb('external_ids').$type<ExternalId[]>().notNull().default([]),
+  customFields: jsonb('custom_fields').$type<CustomFields>().notNull().default({})
+})
+
+interface RecordTable {
+  workspaceId: AnyPgColumn
+  id: AnyPgColumn
+  createdAt: AnyPgColumn
+  updatedAt: AnyPgColumn
+}
+
+/** The key and the indexes behind the default sorts that every record table has. */
+export const recordIndexes = (name: string, t: RecordTable) => [
+  primaryKey({ name: `${name}_pkey`, columns: [t.workspaceId, t.id] }),
+  index(`${name}_created`).on(t.workspaceId, t.createdAt, t.id),
+  index(`${name}_updated`).on(t.workspaceId, t.updatedAt, t.id)
+]
+
+/** The index expression of `sortExpression` for a text column. */
+export const textSort = (column: AnyPgColumn, nullable = true) =>
+  sql.raw(sortExpression(`"${column.name}"`, 'text', nullable))

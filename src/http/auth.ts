@@ -1,0 +1,116 @@
+import fastifyJwt from '@fastify/jwt'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { createVerifier, type DecodedJwt } from 'fast-jwt'
+import buildGetJwks from 'get-jwks'
+import type { Config } from '../config.js'
+import type { Context } from '../kernel/context.js'
+import { KithError } from '../kernel/errors.js'
+
+type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>
+
+/** How credentials become principals; given by the program, so that this file knows no table. */
+export interface Principals {
+  ofKey(key: string): Promise<Principal | undefined>
+  ofUser(workspaceId: string, subject: string, by: 'id' | 'externalSubject'): Promise<Principal | undefined>
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+// A revocation takes effect everywhere within this time.
+const rememberedMs = 5000
+const rememberedAtMost = 10000
+
+interface Claims {
+  workspace?: unknown
+  sub?: unknown
+  exp?: unknown
+}
+
+const refused = () => new KithError('unauthenticated', 'The credential is not valid.')
+
+type Verify = (token: string) => Claims | Promise<Claims>
+
+interface Verifier {
+  verify(token: string): Promise<{ claims: Claims; by: 'id' | 'externalSubject' }>
+}
+
+const requiredClaims = ['exp', 'sub', 'workspace']
+
+function providerVerifier({ url, issuer, audience }: NonNullable<Config['jwks']>): Verify {
+  const { origin, pathname, search } = new URL(url)
+  const keys = buildGetJwks({ jwksPath: pathname + search })
+  return createVerifier({
+    key: ({ header }: DecodedJwt) =>
+      keys.getPublicKey({ kid: String(header.kid ?? ''), alg: String(header.alg), domain: origin }),
+    algorithms: ['RS256', 'ES256'],
+    allowedIss: issuer,
+    allowedAud: audience,
+    requiredClaims
+  }) as Verify
+}
+
+// Our own tokens and those of a provider have verifiers of their own, so that no key is tried with another's algorithm.
+async function registerVerifiers(app: FastifyInstance, config: Config): Promise<Verifier> {
+  if (config.jwtSecret !== undefined) {
+    await app.register(fastifyJwt, {
+      secret: config.jwtSecret,
+      sign: { algorithm: 'HS256' },
+      verify: { algorithms: ['HS256'], requiredClaims }
+    })
+  }
+  const own: Verify | undefined = config.jwtSecret === undefined ? undefined : token => app.jwt.verify<Claims>(token)
+  const provider = config.jwks && providerVerifier(config.jwks)
+  return {
+    async verify(token) {
+      const header = JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { alg?: string }
+      const by = header.alg === 'HS256' ? 'id' : 'externalSubject'
+      const verifier = by === 'id' ? own : provider
+      if (!verifier) throw refused()
+      return { claims: await verifier(token), by }
+    }
+  }
+}
+
+function bearer(request: FastifyRequest): string {
+  const header = request.headers.authorization
+  if (header === undefined) throw new KithError('unauthenticated')
+  const match = /^Bearer ([A-Za-z0-9._~+/=-]{1,8000})$/i.exec(header)
+  if (!match) throw refused()
+  return match[1]!
+}
+
+async function principalOfToken(verifier: Verifier, principals: Principals, token: string) {
+  const { claims, by } = await verifier.verify(token).catch((error: unknown) => {
+    if (error instanceof KithError && error.status >= 500) throw error
+    throw refused()
+  })
+  const { workspace, sub } = claims
+  if (typeof workspace !== 'string' || typeof sub !== 'string' || !uuid.test(workspace)) throw refused()
+  if ((by === 'id' && !uuid.test(sub)) || sub.includes('\0')) throw refused()
+  return { principal: await principals.ofUser(workspace, sub, by), expires: Number(claims.exp) * 1000 }
+}
+
+/** Answers who a request's credential stands for, or throws a 401. What was verified is remembered for seconds. */
+export async function authenticator(app: FastifyInstance, config: Config, principals: Principals) {
+  const verifier = await registerVerifiers(app, config)
+  const remembered = new Map<string, { principal: Principal; until: number }>()
+
+  async function look(token: string): Promise<{ principal: Principal; until: number }> {
+    const now = Date.now()
+    const { principal, expires } = token.startsWith('kith_')
+      ? { principal: await principals.ofKey(token), expires: Infinity }
+      : await principalOfToken(verifier, principals, token)
+    if (!principal) throw refused()
+    return { principal, until: Math.min(now + rememberedMs, expires) }
+  }
+
+  return async (request: FastifyRequest): Promise<Principal> => {
+    const token = bearer(request)
+    const known = remembered.get(token)
+    if (known && known.until > Date.now()) return known.principal
+    remembered.delete(token)
+    const found = await look(token)
+    if (remembered.size >= rememberedAtMost) remembered.delete(remembered.keys().next().value!)
+    remembered.set(token, found)
+    return found.principal
+  }
+}

@@ -1,0 +1,63 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Context, Database } from '../kernel/context.js'
+import { parameterError } from '../kernel/errors.js'
+import type { Operation } from '../kernel/operation.js'
+
+type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal: Principal | null
+  }
+  interface FastifyContextConfig {
+    /** The operation behind a route; one that is not public needs a credential. */
+    operation?: Operation
+    /** A route without an operation that needs a credential all the same. */
+    authenticated?: boolean
+  }
+}
+
+// Somebody who has not signed in yet belongs to no workspace and may do nothing.
+const nobody: Principal = {
+  workspaceId: '00000000-0000-0000-0000-000000000000',
+  actor: { type: 'system', id: null },
+  userId: null,
+  scopes: new Set(),
+  rowScope: 'all'
+}
+
+/** Authenticates before a body is read, so that strangers cost little. */
+export function authenticateRequests(
+  app: FastifyInstance,
+  authenticate: (request: FastifyRequest) => Promise<Principal>
+): void {
+  app.decorateRequest('principal', null)
+  app.addHook('onRequest', async request => {
+    const { operation, authenticated } = request.routeOptions.config
+    if (authenticated || (operation && operation.permission !== 'public')) {
+      request.principal = await authenticate(request)
+    }
+  })
+}
+
+function idempotencyKey(request: FastifyRequest): string | null {
+  const header = request.headers['idempotency-key']
+  if (header === undefined || request.method === 'GET') return null
+  if (request.principal === null) {
+    throw parameterError('Idempotency-Key', 'This call takes no Idempotency-Key.', 'not_allowed', 'header')
+  }
+  if (typeof header !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(header)) {
+    throw parameterError('Idempotency-Key', 'Give 1 to 255 visible characters.', 'invalid', 'header')
+  }
+  return header
+}
+
+/** Makes the context of a request: who, for which workspace, under which request id and key. */
+export const contextMaker =
+  (db: Database) =>
+  (request: FastifyRequest): Context => ({
+    ...(request.principal ?? nobody),
+    requestId: request.id,
+    idempotencyKey: idempotencyKey(request),
+    db
+  })

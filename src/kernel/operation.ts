@@ -1,0 +1,169 @@
+import { authorize } from './authorize.js'
+import type { Context, Database, TransactionContext } from './context.js'
+import { KithError } from './errors.js'
+import { idempotent } from './idempotency.js'
+import type { Page, RecordRow } from './read.js'
+import type { Resource } from './resource.js'
+import type { Static, TObject, TSchema } from './schema.js'
+import { compile, refuse, type Validator } from './validate.js'
+
+/** What an operation answers; a surface knows how to show each kind. The type parameter is what `run` returns. */
+export interface Result<R> {
+  kind: 'record' | 'page' | 'value' | 'nothing'
+  resource?: Resource
+  schema?: TSchema
+  readonly returns?: R
+}
+
+/** One record; `created` decides between 201 and 200. */
+export interface RecordAnswer {
+  record: RecordRow
+  created?: boolean
+  /** Whether parts were left out or embedded, so that the answer is not the record its ETag names. */
+  partial?: boolean
+}
+
+export const record = (resource: Resource): Result<RecordAnswer> => ({ kind: 'record', resource })
+export const page = (resource: Resource): Result<Page> => ({ kind: 'page', resource })
+export const value = <S extends TSchema>(schema: S): Result<Static<S>> => ({ kind: 'value', schema })
+export const nothing: Result<void> = { kind: 'nothing' }
+
+type Part<S> = S extends TSchema ? Static<S> : unknown
+type Input<P, Q, B> = Part<P> & Part<Q> & { body: Part<B>; expectedVersion?: number | undefined }
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+interface Config<P, Q, B, R, A extends boolean> {
+  /** `contacts.merge`: the resource's plural and a verb. */
+  name: string
+  kind: 'read' | 'write'
+  /** A scope, `authenticated` for anybody with a credential, or `public`. */
+  permission: string
+  summary: string
+  description?: string
+  rest: `${Method} /${string}` | null
+  /** The name of the query or mutation field; a dot puts it into a namespace. */
+  graphql: string | null
+  params?: P
+  query?: Q
+  body?: B
+  result: Result<R>
+  /** The status of a success where it is not 200, 201 for a made record, or 204 for nothing. */
+  status?: number
+  /** Runs in one transaction. */
+  atomic?: A
+  /** The answer holds a secret that must not be kept for a replay. */
+  secret?: boolean
+  /** The bytes that a body may have; 1 MiB unless said. */
+  bodyLimit?: number
+  run(ctx: A extends true ? TransactionContext : Context, input: Input<P, Q, B>): Promise<R>
+}
+
+type Parts = 'params' | 'query' | 'body'
+
+/** A use case as a value: REST, GraphQL and the contracts are loops over a list of these. */
+export interface Operation extends Omit<
+  Config<TObject, TObject, TSchema, unknown, boolean>,
+  'run' | 'rest' | 'atomic' | 'secret'
+> {
+  rest: { method: Method; path: string } | null
+  atomic: boolean
+  secret: boolean
+  validators: Record<Parts, Validator | undefined>
+  run(ctx: Context, input: never): Promise<unknown>
+}
+
+/** Declares an operation; its input and output types follow from its schemas. */
+export function operation<
+  P extends TObject | undefined = undefined,
+  Q extends TObject | undefined = undefined,
+  B extends TSchema | undefined = undefined,
+  R = unknown,
+  A extends boolean = false
+>(config: Config<P, Q, B, R, A>): Operation {
+  const { rest, run, params, query, body, ...others } = config
+  const [method, path] = (rest?.split(' ') ?? []) as [Method, string]
+  return {
+    ...others,
+    ...(params && { params }),
+    ...(query && { query }),
+    ...(body && { body }),
+    rest: rest === null ? null : { method, path },
+    atomic: config.atomic ?? false,
+    secret: config.secret ?? false,
+    validators: {
+      params: params && compile(params, 'path'),
+      query: query && compile(query, 'query'),
+      body: body && compile(body, 'body')
+    },
+    run: run as Operation['run']
+  }
+}
+
+/** What a surface hands over: the parts of the request as they came. */
+export interface Request {
+  params?: Record<string, unknown>
+  query?: Record<string, unknown>
+  body?: unknown
+  expectedVersion?: number | undefined
+}
+
+/** An answer in its final form, so that a replay repeats it byte for byte. */
+export interface Answer {
+  status: number
+  headers: Record<string, string>
+  body: string
+}
+
+const attempts = 3
+
+async function untangled<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run()
+    } catch (error) {
+      const again = error instanceof KithError && error.code === 'contention' && attempt < attempts
+      if (!again) throw error
+    }
+  }
+}
+
+function validated(operation: Operation, request: Request): never {
+  const { params, query, body } = operation.validators
+  refuse([
+    ...(params?.(request.params ?? {}) ?? []),
+    ...(query?.(request.query ?? {}) ?? []),
+    ...(body?.(request.body) ?? [])
+  ])
+  return {
+    ...request.params,
+    ...request.query,
+    body: request.body,
+    expectedVersion: request.expectedVersion
+  } as never
+}
+
+/**
+ * Runs an operation: authorize, validate, then run it, in a transaction where it needs one, and with an
+ * Idempotency-Key store the rendered answer in that same transaction or repeat the stored one.
+ */
+export async function invoke(
+  database: Database,
+  ctx: Context,
+  operation: Operation,
+  request: Request,
+  render: (result: unknown) => Answer
+): Promise<{ answer: Answer; replayed: boolean }> {
+  if (operation.permission !== 'public') authorize(ctx, operation.permission)
+  const input = validated(operation, request)
+  const fresh = async (context: Context) => render(await operation.run(context, input))
+  return untangled(async () => {
+    if (operation.kind === 'write' && ctx.idempotencyKey !== null) {
+      const key = ctx.idempotencyKey
+      return database.transaction(db => idempotent({ ...ctx, db }, operation, key, request, fresh))
+    }
+    const answer = operation.atomic
+      ? await database.transaction(db => fresh({ ...ctx, db }))
+      : await fresh(ctx)
+    return { answer, replayed: false }
+  })
+}

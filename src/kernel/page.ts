@@ -1,0 +1,105 @@
+import sql, { raw, type Sql } from 'sql-template-tag'
+import { parameterError } from './errors.js'
+import type { Resource } from './resource.js'
+import { sortExpression } from './sort.js'
+import { suggestion } from './validate.js'
+
+/** Which part of a list is wanted: `size` rows after or before a cursor, from the end if `backward`. */
+export interface PageRequest {
+  sort: string
+  size: number
+  after?: string | undefined
+  before?: string | undefined
+  backward?: boolean
+}
+
+export const defaultSort = '-createdAt'
+export const maxPageSize = 200
+
+interface Sort {
+  expression: (alias: string) => string
+  sqlType: string
+  descending: boolean
+}
+
+function sortOf(resource: Resource, sort: string): Sort {
+  const descending = sort.startsWith('-')
+  const name = descending ? sort.slice(1) : sort
+  if (!resource.sorts.includes(name)) {
+    throw parameterError(
+      'sort',
+      `${resource.plural} cannot be sorted by ${name}.${suggestion(name, resource.sorts)}`,
+      'unknown_field'
+    )
+  }
+  const field = resource.fields.get(name)!
+  return {
+    descending,
+    sqlType: field.sqlType.startsWith('timestamp') ? 'timestamptz' : field.sqlType,
+    expression: alias => sortExpression(`${alias}."${field.column}"`, field.sqlType, field.nullable)
+  }
+}
+
+/** The sort value of a row as text, selected beside its fields: what its cursor is made of. */
+export const sortKey = '_key'
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** An opaque position in a list: the sort, the row's sort value and its id. */
+export function encodeCursor(resource: Resource, sort: string, key: string, id: string): string {
+  return Buffer.from(JSON.stringify([resource.name, sort, key, id])).toString('base64url')
+}
+
+function decodeCursor(resource: Resource, sort: string, cursor: string, parameter: string): [string, string] {
+  const invalid = (message: string) => parameterError(parameter, message, 'invalid_cursor')
+  let parts: unknown
+  try {
+    parts = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+  } catch {
+    throw invalid('This is not a cursor of ours.')
+  }
+  if (!Array.isArray(parts) || parts.length !== 4 || !parts.every(p => typeof p === 'string')) {
+    throw invalid('This is not a cursor of ours.')
+  }
+  const [name, cursorSort, key, id] = parts as [string, string, string, string]
+  if (name !== resource.name || cursorSort !== sort) {
+    throw invalid('The cursor belongs to another list or another sort.')
+  }
+  if (!uuid.test(id) || key.includes('\0') || !key.isWellFormed()) {
+    throw invalid('This is not a cursor of ours.')
+  }
+  return [key, id]
+}
+
+export interface PageSql {
+  /** The extra column that the cursor is made of. */
+  key: Sql
+  where: Sql
+  order: Sql
+  limit: Sql
+}
+
+/** The keyset condition, order and limit of a page: one row more than asked, to know whether there are more. */
+export function pageSql(resource: Resource, alias: string, page: PageRequest): PageSql {
+  const sort = sortOf(resource, page.sort)
+  const expression = sort.expression(alias)
+  const downward = sort.descending !== (page.backward ?? false)
+  const compare = (cursor: string, parameter: string, greater: boolean) => {
+    const [key, id] = decodeCursor(resource, page.sort, cursor, parameter)
+    const collate = sort.sqlType === 'text' ? ' collate "C"' : ''
+    return sql`(${raw(expression)}, ${raw(alias)}.id) ${raw(greater ? '>' : '<')} (${key}::${raw(
+      sort.sqlType + collate
+    )}, ${id}::uuid)`
+  }
+  const where = [
+    page.after === undefined ? sql`true` : compare(page.after, 'after', !sort.descending),
+    page.before === undefined ? sql`true` : compare(page.before, 'before', sort.descending)
+  ]
+  const direction = downward ? 'desc' : 'asc'
+  return {
+    key: sql`(${raw(expression)})::text as ${raw(`"${sortKey}"`)}`,
+    where: sql`${where[0]} and ${where[1]}`,
+    order: raw(`order by ${expression} ${direction}, ${alias}.id ${direction}`),
+    limit: sql`limit ${page.size + 1}`
+  }
+}

@@ -1,0 +1,141 @@
+import sql, { join, raw, type Sql } from 'sql-template-tag'
+import { visible } from './authorize.js'
+import { publicFields, selectList } from './columns.js'
+import type { Context, Row } from './context.js'
+import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
+import type { Resource } from './resource.js'
+
+/** A record with its public fields; always `id` and `version`. */
+export type RecordRow = Row & { id: string; version: number }
+
+/** Rows in the order asked for, and what a surface needs to page on. */
+export interface Page {
+  rows: RecordRow[]
+  /** Whether there are rows beyond the page in the direction it was read. */
+  more: boolean
+  cursor(row: RecordRow): string
+  totalCount?: number
+}
+
+export interface ListRequest extends PageRequest {
+  fields?: readonly string[]
+  where?: Sql
+  deleted?: boolean
+  count?: boolean
+}
+
+const from = (resource: Resource) => raw(`"${resource.table}" t`)
+const inBin = (deleted: boolean | undefined) =>
+  deleted ? raw('t.deleted_at is not null') : raw('t.deleted_at is null')
+
+/** The record, or undefined where it is unknown, another workspace's, out of scope or (unless `deleted`) in the bin. */
+export async function findRecord(
+  ctx: Context,
+  resource: Resource,
+  id: string,
+  options: { fields?: readonly string[]; deleted?: boolean } = {}
+): Promise<RecordRow | undefined> {
+  const select = selectList(resource, 't', options.fields ?? publicFields(resource))
+  const bin = options.deleted ? sql`true` : inBin(false)
+  const rows = await ctx.db.query<RecordRow>(
+    sql`select ${select} from ${from(resource)} where ${visible(ctx, 't')} and t.id = ${id} and ${bin}`
+  )
+  return rows[0]
+}
+
+/** The records with these ids that the caller may see, by id. */
+export async function findRecords(
+  ctx: Context,
+  resource: Resource,
+  ids: readonly string[],
+  fields: readonly string[] = publicFields(resource)
+): Promise<Map<string, RecordRow>> {
+  if (ids.length === 0) return new Map()
+  const rows = await ctx.db.query<RecordRow>(
+    sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
+        where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+  )
+  return new Map(rows.map(r => [r.id, r]))
+}
+
+function toPage(resource: Resource, request: ListRequest, found: RecordRow[]): Page {
+  const rows = found.length > request.size ? found.slice(0, request.size) : found
+  return {
+    rows: request.backward ? rows.reverse() : rows,
+    more: found.length > request.size,
+    cursor: row => encodeCursor(resource, request.sort, row[sortKey] as string, row.id)
+  }
+}
+
+/** One page of a list; one statement, and one more for the total where it is asked for. */
+export async function listRecords(ctx: Context, resource: Resource, request: ListRequest): Promise<Page> {
+  const part = pageSql(resource, 't', request)
+  const where = sql`${visible(ctx, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
+  const select = selectList(resource, 't', request.fields ?? publicFields(resource))
+  const page = ctx.db.query<RecordRow>(
+    sql`select ${select}, ${part.key} from ${from(resource)}
+        where ${where} and ${part.where} ${part.order} ${part.limit}`
+  )
+  if (!request.count) return toPage(resource, request, await page)
+  const count = ctx.db.query<{ n: number }>(
+    sql`select count(*)::int as n from ${from(resource)} where ${where}`
+  )
+  const [found, [total]] = await Promise.all([page, count])
+  return { ...toPage(resource, request, found), totalCount: total!.n }
+}
+
+/** One page for each parent, the limit counting per parent: one statement however many parents there are. */
+export async function listByParent(
+  ctx: Context,
+  resource: Resource,
+  parentField: string,
+  parents: readonly string[],
+  request: ListRequest
+): Promise<Map<string, Page>> {
+  const part = pageSql(resource, 't', request)
+  const column = raw(`t."${resource.fields.get(parentField)!.column}"`)
+  const select = selectList(resource, 't', request.fields ?? publicFields(resource))
+  const rows = await ctx.db.query<RecordRow & { _parent: string }>(
+    sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
+          select ${select}, ${part.key} from ${from(resource)}
+          where ${visible(ctx, 't')} and ${column} = p.id and ${inBin(false)}
+            and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
+        ) x`
+  )
+  const byParent = new Map<string, RecordRow[]>(parents.map(p => [p, []]))
+  for (const row of rows) byParent.get(row._parent)!.push(row)
+  return new Map([...byParent].map(([id, found]) => [id, toPage(resource, request, found)]))
+}
+
+/** How many records each parent has. */
+export async function countByParent(
+  ctx: Context,
+  resource: Resource,
+  parentField: string,
+  parents: readonly string[],
+  where: Sql | undefined
+): Promise<Map<string, number>> {
+  const column = raw(`t."${resource.fields.get(parentField)!.column}"`)
+  const rows = await ctx.db.query<{ id: string; n: number }>(
+    sql`select ${column} as id, count(*)::int as n from ${from(resource)}
+        where ${visible(ctx, 't')} and ${column} = any(${parents}::uuid[]) and ${inBin(false)}
+          and ${where ?? sql`true`} group by 1`
+  )
+  return new Map(rows.map(r => [r.id, r.n]))
+}
+
+/** Which of `ids` are records of which resources: one probe of each primary key. */
+export async function findTypes(
+  ctx: Context,
+  resources: readonly Resource[],
+  ids: readonly string[]
+): Promise<Map<string, Resource>> {
+  const probes = resources.map(
+    (r, i) =>
+      sql`select t.id, ${i}::int as i from ${from(r)}
+          where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+  )
+  if (probes.length === 0) return new Map()
+  const rows = await ctx.db.query<{ id: string; i: number }>(join(probes, ' union all '))
+  return new Map(rows.map(r => [r.id, resources[r.i]!]))
+}

@@ -1,0 +1,194 @@
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
+import { v7 as uuidv7 } from 'uuid'
+import { visible } from './authorize.js'
+import { jsonRecord, publicFields, selectList } from './columns.js'
+import type { Context } from './context.js'
+import type { RecordRow } from './read.js'
+import type { Resource } from './resource.js'
+import { assignments, insertColumns, memo } from './write-columns.js'
+
+/** A record to make: values by column name, public or not. */
+export interface NewRow {
+  id: string
+  values: Record<string, unknown>
+  eventType?: string
+  /** An external id that must be free; if somebody has it the row is left out of the answer. */
+  claim?: { source: string; id: string } | undefined
+  /** What the resource's check found out about it. */
+  prepared?: unknown
+}
+
+/** A change of a record: new values by column name. */
+export interface ChangeRow {
+  id: string
+  patch: Record<string, unknown>
+  expectedVersion?: number | undefined
+  /** Whether the record must be in the bin; null where either will do. Default: it must not. */
+  inBin?: boolean | null
+  eventType?: string | undefined
+}
+
+export interface Change {
+  outcome: 'changed' | 'unchanged' | 'stale'
+  record: RecordRow
+}
+
+/** A new record's id: a UUIDv7, so that ids grow with time. */
+export const newId = () => uuidv7()
+
+const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)
+
+const actorOf = (ctx: Context) =>
+  sql`${ctx.actor.type}, ${ctx.actor.id}::uuid, ${ctx.requestId}`
+
+// One event for each changed record, ordered by a number drawn after the record was locked.
+function eventSql(ctx: Context, resource: Resource, source: Sql): Sql {
+  return sql`event as (
+    insert into events (workspace_id, id, ord, type, resource, record_id, occurred_at, actor_type, actor_id,
+      request_id, idempotency_key, data, previous)
+    select ${ctx.workspaceId}, s.event_id, nextval('event_order'), s.event_type, ${resource.name}, s.record_id,
+      s.now, ${actorOf(ctx)}, ${ctx.idempotencyKey}, s.data, s.previous
+    from (${source}) s returning ord, id
+  ), outbox as (
+    insert into event_outbox (workspace_id, ord, event_id) select ${ctx.workspaceId}, ord, id from event
+  )`
+}
+
+function claimSql(ctx: Context, resource: Resource, rows: readonly NewRow[]): { ctes: Sql; only: Sql } {
+  const keyed = rows.some(r => r.claim)
+  const others = rows.some(r => (r.values.externalIds as unknown[] | undefined)?.length)
+  const only = keyed ? sql`where i.id in (select record_id from keyed)` : empty
+  const into = sql`insert into external_ids (workspace_id, resource, source, external_id, record_id)`
+  const keyedSql = keyed
+    ? sql`keyed as (${into} select ${ctx.workspaceId}, ${resource.name}, i._source, i._key, i.id from input i
+          on conflict do nothing returning record_id), `
+    : empty
+  const othersSql = others
+    ? sql`claims as (${into}
+          select ${ctx.workspaceId}, ${resource.name}, e ->> 'source', e ->> 'id', i.id
+          from input i, jsonb_array_elements(i.external_ids) e
+          ${keyed ? sql`where i.id in (select record_id from keyed)
+            and (e ->> 'source', e ->> 'id') is distinct from (i._source, i._key)` : empty}), `
+    : empty
+  return { ctes: sql`${keyedSql}${othersSql}`, only }
+}
+
+/**
+ * Makes records, each with its `created` event, in one statement however many there are. Answers them by id; a row
+ * whose claim was taken is missing. A taken external id or unique value is a `conflict`.
+ */
+export async function createRecords(
+  ctx: Context,
+  resource: Resource,
+  rows: readonly NewRow[]
+): Promise<Map<string, RecordRow>> {
+  if (rows.length === 0) return new Map()
+  const columns = insertColumns(resource)
+  const claim = claimSql(ctx, resource, rows)
+  const input = rows.map(row => ({
+    ...columns.toInput(row.values),
+    id: row.id,
+    _event: newId(),
+    _type: row.eventType ?? `${resource.eventName}.created`,
+    ...(row.claim && { _source: row.claim.source, _key: row.claim.id })
+  }))
+  const found = await ctx.db.query<RecordRow>(sql`
+    with input as materialized (
+      select x.*, ${clock} as _now from json_to_recordset(${JSON.stringify(input)}::json)
+        as x(${columns.definition}, _event uuid, _type text, _source text, _key text)
+    ), ${claim.ctes} made as (
+      insert into ${raw(`"${resource.table}"`)} as t (workspace_id, created_at, updated_at, ${columns.names})
+      select ${ctx.workspaceId}, i._now, i._now, ${columns.values} from input i ${claim.only} returning t.*
+    ), ${eventSql(
+      ctx,
+      resource,
+      sql`select i._event as event_id, i._type as event_type, t.id as record_id, i._now as now,
+            ${jsonRecord(resource, 't')} as data, null::jsonb as previous
+          from made t join input i on i.id = t.id`
+    )}
+    select ${selectList(resource, 't', publicFields(resource))} from made t`)
+  return new Map(found.map(r => [r.id, r]))
+}
+
+const newClaims = (ctx: Context, resource: Resource) => sql`
+  dropped as (
+    delete from external_ids x using next n, jsonb_array_elements(n._claims) e
+    where x.workspace_id = ${ctx.workspaceId} and x.resource = ${resource.name} and x.record_id = n.id
+      and x.source = e ->> 'source' and x.external_id = e ->> 'id' and not n.external_ids @> jsonb_build_array(e)
+  ), added as (
+    insert into external_ids (workspace_id, resource, source, external_id, record_id)
+    select ${ctx.workspaceId}, ${resource.name}, e ->> 'source', e ->> 'id', n.id
+    from next n, jsonb_array_elements(n.external_ids) e where not n._claims @> jsonb_build_array(e)
+  ), `
+
+const typeOf = memo((resource: Resource) => {
+  const event = resource.eventName
+  return raw(`coalesce(o._type, case when t.deleted_at is not distinct from o.deleted_at then '${event}.updated'
+    when t.deleted_at is null then '${event}.restored' else '${event}.deleted' end)`)
+})
+
+// What differs between the record before and after, but for the fields that differ after every change.
+const difference = (resource: Resource) => sql`
+  select t.id, t.version, o._event as event_id, ${typeOf(resource)} as event_type, o._now as now,
+    new.data, d.before, d.after
+  from done t join old o on o.id = t.id
+  cross join lateral (select ${jsonRecord(resource, 't')} as data) new
+  cross join lateral (
+    select jsonb_object_agg(a.key, b.value) as before, jsonb_object_agg(a.key, a.value) as after
+    from jsonb_each(new.data::jsonb) a join jsonb_each(o._before::jsonb) b on b.key = a.key
+    where a.value is distinct from b.value and a.key not in ('version', 'updatedAt')
+  ) d`
+
+/**
+ * Changes records: each is locked, compared with its expected version, and, if a value really differs, written with
+ * one event and one history row, all in one statement. Updates, deletions and restores are all changes. A record
+ * that is missing from the answer is unknown, out of sight, or on the wrong side of the bin.
+ */
+export async function changeRecords(
+  ctx: Context,
+  resource: Resource,
+  rows: readonly ChangeRow[]
+): Promise<Map<string, Change>> {
+  if (rows.length === 0) return new Map()
+  const set = assignments(resource)
+  const claims = rows.some(r => r.patch.externalIds !== undefined)
+  const input = rows.map(row => ({
+    id: row.id,
+    _event: newId(),
+    _type: row.eventType,
+    _version: row.expectedVersion,
+    _bin: row.inBin === undefined ? false : row.inBin,
+    patch: row.patch
+  }))
+  const fields = selectList(resource, 't', publicFields(resource))
+  const found = await ctx.db.query<RecordRow & { _outcome: Change['outcome'] }>(sql`
+    with input as materialized (
+      select * from json_to_recordset(${JSON.stringify(input)}::json)
+        as x(id uuid, _event uuid, _type text, _version int, _bin boolean, patch jsonb)
+    ), old as materialized (
+      select t.*, i._event, i._type, i._version, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before
+      from input i join ${raw(`"${resource.table}"`)} t on t.id = i.id
+      where ${visible(ctx, 't')} and (i._bin is null or (t.deleted_at is not null) = i._bin)
+      order by t.id for no key update of t
+    ), next as materialized (
+      select o.id, o._now, o.external_ids as _claims, ${set.values} from old o
+      where o._version is null or o._version = o.version
+    ), ${claims ? newClaims(ctx, resource) : empty} done as (
+      update ${raw(`"${resource.table}"`)} t set version = t.version + 1, updated_at = n._now, ${set.set}
+      from next n where t.workspace_id = ${ctx.workspaceId} and t.id = n.id and ${set.differs} returning t.*
+    ), difference as materialized (${difference(resource)}), history as (
+      insert into record_changes (workspace_id, id, resource, record_id, version, at, actor_type, actor_id, request_id,
+        before, after)
+      select ${ctx.workspaceId}, d.event_id, ${resource.name}, d.id, d.version, d.now, ${actorOf(ctx)},
+        coalesce(d.before, '{}'), coalesce(d.after, '{}') from difference d
+    ), ${eventSql(
+      ctx,
+      resource,
+      sql`select event_id, event_type, id as record_id, now, data, before as previous from difference`
+    )}
+    select 'changed' as _outcome, ${fields} from done t
+    union all
+    select case when t._version <> t.version then 'stale' else 'unchanged' end, ${fields} from old t
+    where not exists (select from done d where d.id = t.id)`)
+  return new Map(found.map(({ _outcome, ...record }) => [record.id as string, { outcome: _outcome, record: record as RecordRow }]))
+}

@@ -1,0 +1,220 @@
+import sql, { join, raw } from 'sql-template-tag'
+import { visible } from './authorize.js'
+import type { Context } from './context.js'
+import { fieldError, KithError } from './errors.js'
+import type { RecordRow } from './read.js'
+import { resourceNamed, type Resource } from './resource.js'
+import {
+  changeRecords,
+  createRecords,
+  newId,
+  type Change,
+  type ChangeRow,
+  type NewRow
+} from './write.js'
+
+/** What is about to be written of a record, before it is; `created` tells a new record from a changed one. */
+export interface Proposal {
+  id: string
+  values: Record<string, unknown>
+  created: boolean
+  /** What the check found out and the write needs. */
+  prepared?: unknown
+}
+
+/**
+ * How records of a resource are written, one or a thousand at a time: single calls, upserts and batches all pass
+ * here. A resource with rules of its own replaces parts of it.
+ */
+export interface Writer {
+  /** What speaks against a proposal, by id, found set by set before anything is written. */
+  check(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>>
+  create(ctx: Context, rows: readonly NewRow[]): Promise<Map<string, RecordRow>>
+  change(ctx: Context, rows: readonly ChangeRow[]): Promise<Map<string, Change>>
+  /** Whether it needs a transaction around it. */
+  atomic: boolean
+}
+
+interface Reference {
+  field: string
+  target: Resource
+}
+
+const references = (resource: Resource): Reference[] =>
+  Object.values(resource.relations)
+    .filter(r => r.kind === 'one')
+    .map(r => ({ field: r.field, target: resourceNamed(r.target) }))
+
+const text = (value: unknown) => (typeof value === 'string' ? value.toLowerCase() : undefined)
+
+async function knownIds(
+  ctx: Context,
+  wanted: Map<Resource, Set<string>>
+): Promise<Map<Resource, Set<string>>> {
+  const targets = [...wanted]
+  const probes = targets.map(
+    ([target, ids], i) =>
+      sql`select ${i}::int as i, t.id from ${raw(`"${target.table}" t`)}
+          where ${visible(ctx, 't')} and t.id = any(${[...ids]}::uuid[]) and t.deleted_at is null`
+  )
+  const rows = await ctx.db.query<{ i: number; id: string }>(join(probes, ' union all '))
+  const known = new Map(targets.map(([target]) => [target, new Set<string>()]))
+  for (const row of rows) known.get(targets[row.i]![0])!.add(row.id)
+  return known
+}
+
+/** Finds references that are unknown, foreign or invisible: alike for all three, in one statement. */
+export async function checkReferences(
+  ctx: Context,
+  resource: Resource,
+  rows: readonly Proposal[]
+): Promise<Map<string, KithError>> {
+  const wanted = new Map<Resource, Set<string>>()
+  const used = references(resource).flatMap(({ field, target }) =>
+    rows.flatMap(row => {
+      const id = text(row.values[field])
+      if (id === undefined) return []
+      const ids = wanted.get(target) ?? new Set<string>()
+      wanted.set(target, ids.add(id))
+      return [{ row, field, target, id }]
+    })
+  )
+  const problems = new Map<string, KithError>()
+  if (used.length === 0) return problems
+  const known = await knownIds(ctx, wanted)
+  for (const { row, field, target, id } of used) {
+    if (known.get(target)!.has(id) || problems.has(row.id)) continue
+    problems.set(
+      row.id,
+      fieldError('unknown_reference', `/${field}`, `${field} does not point to a ${target.name} we know.`)
+    )
+  }
+  return problems
+}
+
+interface Given {
+  row: string
+  source: string
+  id: string
+}
+
+/** Finds external ids that belong to another record, naming it. */
+export async function checkExternalIds(
+  ctx: Context,
+  resource: Resource,
+  rows: readonly Proposal[]
+): Promise<Map<string, KithError>> {
+  const problems = new Map<string, KithError>()
+  const given: Given[] = rows.flatMap(row => {
+    const ids = (row.values.externalIds ?? []) as { source: string; id: string }[]
+    if (new Set(ids.map(e => e.source)).size < ids.length) {
+      problems.set(row.id, fieldError('invalid_input', '/externalIds', 'Give one external id per source.'))
+    }
+    return ids.map(e => ({ row: row.id, source: e.source, id: e.id }))
+  })
+  if (given.length === 0) return problems
+  const owners = new Map(
+    (await findExternal(ctx, resource, given)).map(r => [`${r.source}\n${r.externalId}`, r.recordId])
+  )
+  for (const { row, source, id } of given) {
+    const key = `${source}\n${id}`
+    const owner = owners.get(key)
+    if (owner === undefined) owners.set(key, row)
+    else if (owner !== row) problems.set(row, externalIdTaken(resource, source, id, owner))
+  }
+  return problems
+}
+
+function externalIdTaken(resource: Resource, source: string, id: string, owner: string): KithError {
+  const message = `The external id ${id} of ${source} belongs to another ${resource.name}.`
+  return new KithError('conflict', message, {
+    errors: [{ in: 'body', pointer: '/externalIds', code: 'conflict', message }],
+    extra: { conflictsWith: { resource: resource.name, id: owner } }
+  })
+}
+
+/** Which records have these external ids. */
+export async function findExternal(
+  ctx: Context,
+  resource: Resource,
+  ids: readonly { source: string; id: string }[]
+): Promise<{ source: string; externalId: string; recordId: string }[]> {
+  return ctx.db.query(sql`
+    select x.source, x.external_id as "externalId", x.record_id as "recordId"
+    from unnest(${ids.map(i => i.source)}::text[], ${ids.map(i => i.id)}::text[]) as g(source, external_id)
+    join external_ids x on x.source = g.source and x.external_id = g.external_id
+    where x.workspace_id = ${ctx.workspaceId} and x.resource = ${resource.name}`)
+}
+
+/** Both standard checks; the first problem of a row counts. */
+export async function checkProposals(
+  ctx: Context,
+  resource: Resource,
+  rows: readonly Proposal[]
+): Promise<Map<string, KithError>> {
+  const unknown = await checkReferences(ctx, resource, rows)
+  const taken = await checkExternalIds(ctx, resource, rows)
+  return new Map([...taken, ...unknown])
+}
+
+/** The writer of a resource without rules of its own. */
+export function standardWriter(resource: Resource): Writer {
+  return {
+    atomic: false,
+    check: (ctx, rows) => checkProposals(ctx, resource, rows),
+    create: (ctx, rows) => createRecords(ctx, resource, rows),
+    change: (ctx, rows) => changeRecords(ctx, resource, rows)
+  }
+}
+
+/** The values of a create, with the caller as owner where none is named. */
+export function withOwner(
+  ctx: Context,
+  resource: Resource,
+  values: Record<string, unknown>
+): Record<string, unknown> {
+  if (!resource.fields.has('ownerId') || values.ownerId !== undefined || ctx.userId === null) return values
+  return { ...values, ownerId: ctx.userId }
+}
+
+async function checkedOne(writer: Writer, ctx: Context, row: Proposal): Promise<unknown> {
+  const problem = (await writer.check(ctx, [row])).get(row.id)
+  if (problem) throw problem
+  return row.prepared
+}
+
+/** Makes one record. */
+export async function createOne(
+  ctx: Context,
+  resource: Resource,
+  writer: Writer,
+  given: Record<string, unknown>,
+  claim?: NewRow['claim']
+): Promise<RecordRow | undefined> {
+  const values = withOwner(ctx, resource, given)
+  const id = newId()
+  const prepared = await checkedOne(writer, ctx, { id, values, created: true })
+  return (await writer.create(ctx, [{ id, values, claim, prepared }])).get(id)
+}
+
+/** The changed record, or the error that its outcome stands for. */
+export function settled(resource: Resource, change: Change | undefined): Change {
+  if (!change) throw new KithError('not_found', `There is no such ${resource.name}.`)
+  if (change.outcome === 'stale') {
+    throw new KithError('version_mismatch', `The ${resource.name} is at version ${change.record.version}.`, {
+      extra: { currentVersion: change.record.version }
+    })
+  }
+  return change
+}
+
+/** Changes one record; 404 where there is none to change, 412 where its version is another. */
+export async function changeOne(
+  ctx: Context,
+  resource: Resource,
+  writer: Writer,
+  row: ChangeRow
+): Promise<Change> {
+  await checkedOne(writer, ctx, { id: row.id, values: row.patch, created: false })
+  return settled(resource, (await writer.change(ctx, [row])).get(row.id))
+}

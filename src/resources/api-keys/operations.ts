@@ -1,0 +1,93 @@
+import sql from 'sql-template-tag'
+import type { Context } from '../../kernel/context.js'
+import { notFound } from '../../kernel/errors.js'
+import { operation, record, value, type Operation } from '../../kernel/operation.js'
+import { Closed, Integer, Text, Type } from '../../kernel/schema.js'
+import { byId } from '../../kernel/standard-schemas.js'
+import { standardOperations } from '../../kernel/standard.js'
+import { changeOne, createOne, standardWriter, type Writer } from '../../kernel/writer.js'
+import { newKey } from './keys.js'
+import { apiKeys } from './resource.js'
+
+const writer: Writer = standardWriter(apiKeys)
+const write = apiKeys.permissions.write
+
+// Keys are made, rotated and revoked; there is no upsert, batch or bin for secrets.
+const standard = standardOperations(apiKeys, writer).filter(o =>
+  ['list', 'get', 'update', 'search', 'changes'].includes(o.name.split('.')[1]!)
+)
+
+const shown = value(
+  Closed({
+    apiKey: Type.Unsafe<Record<string, unknown>>({ ...apiKeys.model, 'x-resource': apiKeys.name }),
+    key: Text(200, { description: 'The whole key. It is shown this once.' })
+  })
+)
+
+/** Makes a key of the context's workspace. */
+export async function createKey(ctx: Context, body: Record<string, unknown>) {
+  const { key, hash, hint } = newKey(ctx.workspaceId)
+  const apiKey = await createOne(ctx, apiKeys, writer, { ...body, hint, secretHash: hash })
+  return { apiKey: apiKey!, key }
+}
+
+const createApiKey = operation({
+  name: 'api-keys.create',
+  kind: 'write',
+  permission: write,
+  summary: 'Create an API key',
+  description: 'The key is answered once and never again.',
+  rest: 'POST /api-keys',
+  graphql: 'createApiKey',
+  body: apiKeys.createBody,
+  result: shown,
+  status: 201,
+  secret: true,
+  run: (ctx, { body }) => createKey(ctx, body)
+})
+
+const rotateApiKey = operation({
+  name: 'api-keys.rotate',
+  kind: 'write',
+  permission: write,
+  summary: "Replace an API key's secret",
+  description: 'The old secret works for `graceSeconds` more; without it no longer.',
+  rest: 'POST /api-keys/:id/rotate',
+  graphql: 'rotateApiKey',
+  params: byId,
+  body: Closed({ graceSeconds: Type.Optional(Integer(0, 604800)) }),
+  result: shown,
+  secret: true,
+  atomic: true,
+  async run(ctx, { id, body, expectedVersion }) {
+    const [old] = await ctx.db.query<{ hash: string; until: string }>(sql`
+      select secret_hash as hash, clock_timestamp() + ${body.graceSeconds ?? 0} * interval '1 second' as until
+      from api_keys where workspace_id = ${ctx.workspaceId} and id = ${id} and revoked_at is null for no key update`)
+    if (!old) throw notFound('apiKey')
+    const { key, hash, hint } = newKey(ctx.workspaceId)
+    const patch = { secretHash: hash, hint, previousHash: old.hash, previousExpiresAt: old.until }
+    const { record: apiKey } = await changeOne(ctx, apiKeys, writer, { id, patch, expectedVersion })
+    return { apiKey, key }
+  }
+})
+
+const revokeApiKey = operation({
+  name: 'api-keys.revoke',
+  kind: 'write',
+  permission: write,
+  summary: 'Revoke an API key',
+  description: 'It stops working everywhere within five seconds and stays listed.',
+  rest: 'POST /api-keys/:id/revoke',
+  graphql: 'revokeApiKey',
+  params: byId,
+  result: record(apiKeys),
+  run: (ctx, { id, expectedVersion }) =>
+    changeOne(ctx, apiKeys, writer, {
+      id,
+      patch: { revokedAt: new Date().toISOString() },
+      expectedVersion,
+      eventType: 'api_key.revoked'
+    })
+})
+
+export const apiKeyOperations: Operation[] = [...standard, createApiKey, rotateApiKey, revokeApiKey]

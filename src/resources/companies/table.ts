@@ -1,0 +1,45 @@
+import { sql } from 'drizzle-orm'
+import { check, foreignKey, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { decimal, recordColumns, recordIndexes, textSort, type Address } from '../../database/columns.js'
+import { users } from '../users/table.js'
+
+export const companies = pgTable(
+  'companies',
+  {
+    ...recordColumns(),
+    name: text('name').notNull(),
+    domain: text('domain'),
+    industry: text('industry'),
+    employeeCount: integer('employee_count'),
+    foundedYear: integer('founded_year'),
+    annualRevenue: decimal('annual_revenue'),
+    currency: text('currency'),
+    phone: text('phone'),
+    website: text('website'),
+    country: text('country'),
+    address: jsonb('address').$type<Address>(),
+    relationships: text('relationships').array().notNull().default([]),
+    lifecycleStage: text('lifecycle_stage'),
+    sourceChannel: text('source_channel'),
+    parentId: uuid('parent_id'),
+    ownerId: uuid('owner_id')
+  },
+  t => [
+    ...recordIndexes('companies', t),
+    index('companies_name').on(t.workspaceId, textSort(t.name, false), t.id),
+    index('companies_domain').on(t.workspaceId, t.domain),
+    index('companies_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
+    index('companies_parent').on(t.workspaceId, t.parentId, t.createdAt, t.id),
+    foreignKey({
+      name: 'companies_owner_fkey',
+      columns: [t.workspaceId, t.ownerId],
+      foreignColumns: [users.workspaceId, users.id]
+    }),
+    foreignKey({
+      name: 'companies_parent_fkey',
+      columns: [t.workspaceId, t.parentId],
+      foreignColumns: [t.workspaceId, t.id]
+    }),
+    check('companies_parent_other', sql`parent_id <> id`)
+  ]
+)

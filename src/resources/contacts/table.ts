@@ -1,0 +1,49 @@
+import { sql } from 'drizzle-orm'
+import { foreignKey, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { day, recordColumns, recordIndexes, textSort, type Address } from '../../database/columns.js'
+import { companies } from '../companies/table.js'
+import { users } from '../users/table.js'
+
+export const contacts = pgTable(
+  'contacts',
+  {
+    ...recordColumns(),
+    firstName: text('first_name'),
+    lastName: text('last_name'),
+    email: text('email'),
+    phone: text('phone'),
+    jobTitle: text('job_title'),
+    companyId: uuid('company_id'),
+    ownerId: uuid('owner_id'),
+    relationships: text('relationships').array().notNull().default([]),
+    lifecycleStage: text('lifecycle_stage'),
+    sourceChannel: text('source_channel'),
+    language: text('language'),
+    timeZone: text('time_zone'),
+    country: text('country'),
+    address: jsonb('address').$type<Address>(),
+    birthDate: day('birth_date'),
+    interests: text('interests').array().notNull().default([]),
+    needs: text('needs'),
+    painPoints: text('pain_points'),
+    tags: text('tags').array().notNull().default([])
+  },
+  t => [
+    ...recordIndexes('contacts', t),
+    index('contacts_last_name').on(t.workspaceId, textSort(t.lastName), t.id),
+    index('contacts_first_name').on(t.workspaceId, textSort(t.firstName), t.id),
+    index('contacts_email').on(t.workspaceId, sql`lower(${t.email})`),
+    index('contacts_company').on(t.workspaceId, t.companyId, t.createdAt, t.id),
+    index('contacts_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
+    foreignKey({
+      name: 'contacts_company_fkey',
+      columns: [t.workspaceId, t.companyId],
+      foreignColumns: [companies.workspaceId, companies.id]
+    }),
+    foreignKey({
+      name: 'contacts_owner_fkey',
+      columns: [t.workspaceId, t.ownerId],
+      foreignColumns: [users.workspaceId, users.id]
+    })
+  ]
+)

@@ -1,0 +1,121 @@
+import {
+  boolean,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  uuid
+} from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
+import { day, decimal, instant, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import { companies } from '../companies/table.js'
+import { contacts } from '../contacts/table.js'
+import { pipelines, stages } from '../pipelines/table.js'
+import { users } from '../users/table.js'
+
+/** Stage, status, furthestPosition, openedAt and closedAt follow from `dealHistory` by one recompute. */
+export const deals = pgTable(
+  'deals',
+  {
+    ...recordColumns(),
+    name: text('name').notNull(),
+    description: text('description'),
+    pipelineId: uuid('pipeline_id').notNull(),
+    stageId: uuid('stage_id').notNull(),
+    status: text('status').notNull(),
+    furthestPosition: integer('furthest_position'),
+    stageRows: integer('stage_rows').notNull(),
+    amount: decimal('amount'),
+    currency: text('currency'),
+    probability: doublePrecision('probability'),
+    forecastCategory: text('forecast_category'),
+    openedAt: instant('opened_at').notNull(),
+    stageEnteredAt: instant('stage_entered_at').notNull(),
+    expectedCloseDate: day('expected_close_date'),
+    closedAt: instant('closed_at'),
+    lostReason: text('lost_reason'),
+    type: text('type'),
+    sourceChannel: text('source_channel'),
+    companyId: uuid('company_id'),
+    primaryContactId: uuid('primary_contact_id'),
+    ownerId: uuid('owner_id')
+  },
+  t => [
+    ...recordIndexes('deals', t),
+    index('deals_name').on(t.workspaceId, textSort(t.name, false), t.id),
+    index('deals_opened').on(t.workspaceId, t.openedAt, t.id),
+    index('deals_closed').on(t.workspaceId, sql`coalesce(closed_at, 'infinity'::timestamptz)`, t.id),
+    index('deals_expected').on(t.workspaceId, sql`coalesce(expected_close_date, 'infinity'::date)`, t.id),
+    index('deals_stage').on(t.workspaceId, t.stageId, t.createdAt, t.id),
+    index('deals_pipeline').on(t.workspaceId, t.pipelineId, t.openedAt, t.id),
+    index('deals_company').on(t.workspaceId, t.companyId, t.createdAt, t.id),
+    index('deals_contact').on(t.workspaceId, t.primaryContactId, t.createdAt, t.id),
+    index('deals_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
+    foreignKey({
+      name: 'deals_pipeline_fkey',
+      columns: [t.workspaceId, t.pipelineId],
+      foreignColumns: [pipelines.workspaceId, pipelines.id]
+    }),
+    foreignKey({
+      name: 'deals_stage_fkey',
+      columns: [t.workspaceId, t.stageId],
+      foreignColumns: [stages.workspaceId, stages.id]
+    }),
+    foreignKey({
+      name: 'deals_company_fkey',
+      columns: [t.workspaceId, t.companyId],
+      foreignColumns: [companies.workspaceId, companies.id]
+    }),
+    foreignKey({
+      name: 'deals_primary_contact_fkey',
+      columns: [t.workspaceId, t.primaryContactId],
+      foreignColumns: [contacts.workspaceId, contacts.id]
+    }),
+    foreignKey({
+      name: 'deals_owner_fkey',
+      columns: [t.workspaceId, t.ownerId],
+      foreignColumns: [users.workspaceId, users.id]
+    })
+  ]
+)
+
+/**
+ * What happened to a deal, kept for ever, ordered by (at, seq). A row enters a stage (stageId set: a snapshot of
+ * stage and pipeline as they were), sets the values (valued: amount … ownerId), or both.
+ */
+export const dealHistory = pgTable(
+  'deal_history',
+  {
+    workspaceId: uuid('workspace_id').notNull(),
+    dealId: uuid('deal_id').notNull(),
+    seq: integer('seq').notNull(),
+    at: instant('at').notNull(),
+    recordedAt: instant('recorded_at').notNull(),
+    actorType: text('actor_type').notNull(),
+    actorId: uuid('actor_id'),
+    pipelineId: uuid('pipeline_id'),
+    stageId: uuid('stage_id'),
+    position: integer('position'),
+    kind: text('kind'),
+    stageName: text('stage_name'),
+    pipelineName: text('pipeline_name'),
+    valued: boolean('valued').notNull(),
+    amount: decimal('amount'),
+    currency: text('currency'),
+    probability: doublePrecision('probability'),
+    expectedCloseDate: day('expected_close_date'),
+    ownerId: uuid('owner_id')
+  },
+  t => [
+    primaryKey({ name: 'deal_history_pkey', columns: [t.workspaceId, t.dealId, t.seq] }),
+    index('deal_history_stage').on(t.workspaceId, t.stageId, t.dealId),
+    foreignKey({
+      name: 'deal_history_deal_fkey',
+      columns: [t.workspaceId, t.dealId],
+      foreignColumns: [deals.workspaceId, deals.id]
+    })
+  ]
+)

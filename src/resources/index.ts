@@ -1,0 +1,30 @@
+import type { Operation } from '../kernel/operation.js'
+import { standardOperations } from '../kernel/standard.js'
+import { apiKeyOperations } from './api-keys/operations.js'
+import { companies } from './companies/resource.js'
+import { contacts } from './contacts/resource.js'
+import { dealOperations } from './deals/operations.js'
+import { eventOperations } from './events/operations.js'
+import { identityOperations, type SignToken } from './identity/operations.js'
+import { pipelineOperations } from './pipelines/operations.js'
+import { userOperations } from './users/operations.js'
+import { workspaceOperations } from './workspaces/operations.js'
+
+/** What some operations need from the process that runs them. */
+export interface Services {
+  sign: SignToken
+  sequence: (workspaceId: string) => Promise<void>
+}
+
+/** Every operation on records and identities, in the order in which the contracts show them. */
+export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
+  ...identityOperations(sign),
+  ...workspaceOperations,
+  ...userOperations,
+  ...apiKeyOperations,
+  ...standardOperations(companies),
+  ...standardOperations(contacts),
+  ...pipelineOperations,
+  ...dealOperations,
+  ...eventOperations(sequence)
+]

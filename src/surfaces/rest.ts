@@ -1,0 +1,182 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import type { Context, Database } from '../kernel/context.js'
+import { KithError, parameterError } from '../kernel/errors.js'
+import { invoke, type Answer, type Operation, type RecordAnswer } from '../kernel/operation.js'
+import type { Page } from '../kernel/read.js'
+import { compile } from '../kernel/validate.js'
+import { Closed } from '../kernel/schema.js'
+import { answerSchema, writerOf } from './serialize.js'
+
+/** What the program gives a surface: the operations, the database, and how a request becomes a context. */
+export interface SurfaceOptions {
+  operations: readonly Operation[]
+  database: Database
+  context(request: FastifyRequest): Context
+}
+
+const json = 'application/json; charset=utf-8'
+
+function recordAnswer(operation: Operation, answer: RecordAnswer, write: (v: unknown) => string): Answer {
+  const { record, created, partial } = answer
+  return {
+    status: created ? 201 : 200,
+    headers: {
+      'content-type': json,
+      ...(!partial && { etag: `"${record.version}"` }),
+      ...(created && { location: `/v1/${operation.result.resource!.plural}/${record.id}` })
+    },
+    body: write(record)
+  }
+}
+
+// The address of the next page is this one's with another cursor.
+function nextLink(request: FastifyRequest, cursor: string): string {
+  const [path, query = ''] = request.url.split('?')
+  const parameters = new URLSearchParams(query)
+  parameters.set('after', cursor)
+  return `<${path}?${parameters.toString()}>; rel="next"`
+}
+
+function pageAnswer(request: FastifyRequest, page: Page, write: (v: unknown) => string): Answer {
+  const last = page.rows.at(-1)
+  const nextCursor = page.more && last ? page.cursor(last) : null
+  const { totalCount } = page
+  return {
+    status: 200,
+    headers: {
+      'content-type': json,
+      ...(nextCursor !== null && request.method === 'GET' && { link: nextLink(request, nextCursor) })
+    },
+    body: write({ data: page.rows, page: { hasMore: page.more, nextCursor, totalCount } })
+  }
+}
+
+type Render = (request: FastifyRequest, result: unknown) => Answer
+
+function renderer(operation: Operation): Render {
+  const schema = answerSchema(operation)
+  if (!schema) return () => ({ status: operation.status ?? 204, headers: {}, body: '' })
+  const write = writerOf(schema)
+  switch (operation.result.kind) {
+    case 'record':
+      return (_request, result) => recordAnswer(operation, result as RecordAnswer, write)
+    case 'page':
+      return (request, result) => pageAnswer(request, result as Page, write)
+    default:
+      return (_request, result) => ({
+        status: operation.status ?? 200,
+        headers: { 'content-type': json },
+        body: write(result)
+      })
+  }
+}
+
+const version = /^"([1-9][0-9]{0,9})"$/
+
+// A weak or foreign tag never matches strongly, so it stands for no version at all.
+function expectedVersion(request: FastifyRequest): number | undefined {
+  const header = request.headers['if-match']
+  if (header === undefined || header.trim() === '*') return undefined
+  const match = version.exec(header.trim())
+  if (match) return Number(match[1])
+  if (/^(W\/)?"[^"]*"$/.test(header.trim())) return 0
+  throw parameterError('If-Match', 'If-Match takes one ETag.', 'invalid', 'header')
+}
+
+const noQuery = compile(Closed({}), 'query')
+
+function queryOf(operation: Operation, request: FastifyRequest): Record<string, unknown> {
+  const query = { ...(request.query as Record<string, unknown>) }
+  const twice = Object.keys(query).find(name => Array.isArray(query[name]))
+  if (twice !== undefined) throw parameterError(twice, `${twice} is given twice.`, 'duplicate')
+  const items = operation.query ? [] : noQuery(query)
+  if (items.length > 0) throw new KithError('invalid_input', items[0]!.message, { errors: items })
+  return query
+}
+
+function bodyOf(operation: Operation, request: FastifyRequest): unknown {
+  if (operation.body) return request.body
+  const body: unknown = request.body
+  const empty = body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)
+  if (!empty) throw new KithError('invalid_input', 'This call takes no body.')
+  return undefined
+}
+
+const withVersion = new Set(['record', 'nothing', 'value'])
+
+function unchanged(request: FastifyRequest, etag: string | undefined): boolean {
+  const header = request.headers['if-none-match']
+  if (header === undefined || etag === undefined || request.method !== 'GET') return false
+  return header.trim() === '*' || header.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag)
+}
+
+function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, replayed: boolean): FastifyReply {
+  if (replayed) void reply.header('idempotency-replayed', 'true')
+  if (unchanged(request, answer.headers.etag)) {
+    return reply.code(304).header('etag', answer.headers.etag!).send()
+  }
+  void reply.code(answer.status).headers(answer.headers)
+  return reply.send(answer.status === 204 ? undefined : answer.body)
+}
+
+function checkVersion(request: FastifyRequest, answer: Answer, expected: number | undefined): void {
+  if (expected === undefined || request.method !== 'GET' || answer.headers.etag === undefined) return
+  if (answer.headers.etag !== `"${expected}"`) throw new KithError('version_mismatch')
+}
+
+function route(app: FastifyInstance, options: SurfaceOptions, operation: Operation): void {
+  const { method, path } = operation.rest!
+  const render = renderer(operation)
+  app.route({
+    method,
+    url: `/v1${path}`,
+    bodyLimit: operation.bodyLimit ?? 1024 * 1024,
+    config: { operation },
+    handler: async (request, reply) => {
+      const expected = withVersion.has(operation.result.kind) ? expectedVersion(request) : undefined
+      const { answer, replayed } = await invoke(
+        options.database,
+        options.context(request),
+        operation,
+        {
+          params: { ...(request.params as Record<string, unknown>) },
+          query: queryOf(operation, request),
+          body: bodyOf(operation, request),
+          ...(method !== 'GET' && { expectedVersion: expected })
+        },
+        result => render(request, result)
+      )
+      checkVersion(request, answer, expected)
+      return send(request, reply, answer, replayed)
+    }
+  })
+}
+
+const methods: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+// A path that exists under another method is a 405 that names the methods it has.
+function refuseOtherMethods(app: FastifyInstance, path: string, known: Set<string>): void {
+  const others = methods.filter(m => !known.has(m))
+  if (others.length === 0) return
+  const allow = [...known, ...(known.has('GET') ? ['HEAD'] : [])].join(', ')
+  app.route({
+    method: others,
+    url: path,
+    exposeHeadRoute: false,
+    handler: () => {
+      throw new KithError('method_not_allowed', `Use ${allow}.`, { headers: { allow } })
+    }
+  })
+}
+
+/** Every operation with a REST form as a route under /v1. */
+export function restRoutes(app: FastifyInstance, options: SurfaceOptions): void {
+  const byPath = new Map<string, Set<string>>()
+  for (const operation of options.operations) {
+    if (!operation.rest) continue
+    route(app, options, operation)
+    const path = `/v1${operation.rest.path}`
+    byPath.set(path, (byPath.get(path) ?? new Set<string>()).add(operation.rest.method))
+  }
+  for (const [path, known] of byPath) refuseOtherMethods(app, path, known)
+}

@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import type { Test } from 'tap'
+
+const objectInUse = '55006'
+
+/** The connection string of another database on the same server. */
+export function databaseUrl(server: string, name: string): string {
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+/** Runs one statement on a connection of its own; for statements that no transaction may hold. */
+export async function execute(url: string, statement: string): Promise<pg.QueryResult<pg.QueryResultRow>> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+async function copyTemplate(server: string, template: string, name: string, attempts = 5): Promise<void> {
+  try {
+    await execute(server, `create database "${name}" template "${template}"`)
+  } catch (error) {
+    const inUse = error instanceof pg.DatabaseError && error.code === objectInUse
+    if (!inUse || attempts <= 1) throw error
+    await sleep(200)
+    await copyTemplate(server, template, name, attempts - 1)
+  }
+}
+
+/**
+ * A fresh, migrated database for a test file or a subtest; the answer is its connection string. It is dropped when `t`
+ * ends. Teardowns run last in, first out, so open the database before what uses it. On a file's root `t`, open it
+ * before the first assertion and put everything that waits into subtests: tap ends a root test that idles between
+ * two assertions, and with it goes the database. Throws outside of `npm test`.
+ */
+export async function testDatabase(t: Pick<Test, 'teardown'>): Promise<string> {
+  const { KITH_TEST_SERVER: server, KITH_TEST_TEMPLATE: template } = process.env
+  if (!server || !template) throw new Error('Tests need a database server: run npm test -- <file>')
+  const name = `${template}_${randomBytes(6).toString('hex')}`
+  await copyTemplate(server, template, name)
+  t.teardown(() => execute(server, `drop database if exists "${name}" with (force)`))
+  return databaseUrl(server, name)
+}
