@@ -5,6 +5,7 @@ const logging = '(^|node_modules/)pino([/-]|$)'
 const columns = '^src/database/columns\\.ts$'
 const resourceTable = '^src/resources/[^/]+/table\\.ts$'
 const resourceModel = '^src/resources/[^/]+/(table|resource)\\.ts$'
+const shared = '^src/resources/shared\\.ts$'
 const config = '^src/config\\.ts$'
 
 const ours = (name, from, allowed, comment) => ({
@@ -42,13 +43,13 @@ module.exports = {
     ours(
       'resource-folder',
       '^src/resources/([^/]+)/',
-      ['^src/kernel/', columns, '^src/resources/$1/', resourceModel],
+      ['^src/kernel/', columns, shared, '^src/resources/$1/', resourceModel],
       'A resource imports the kernel, its own folder, and the tables and resources of others.'
     ),
     ours(
       'resource-index',
       '^src/resources/[^/]+\\.ts$',
-      ['^src/kernel/', '^src/resources/'],
+      ['^src/kernel/', '^src/resources/', columns],
       'The list of resources imports resources and the kernel.'
     ),
     never(

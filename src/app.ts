@@ -7,7 +7,7 @@ import type { Config } from './config.js'
 import type { OpenDatabase } from './database/client.js'
 import { authenticator } from './http/auth.js'
 import { authenticateRequests, contextMaker } from './http/context.js'
-import { answerMalformed, sendError } from './http/errors.js'
+import { answerMalformed, asKithError, sendError } from './http/errors.js'
 import { healthRoutes } from './http/health.js'
 import { logRequests } from './http/logging.js'
 import { readJson, refuseBadEscapes } from './http/parsing.js'
@@ -15,7 +15,8 @@ import { KithError } from './kernel/errors.js'
 import { sequenceEvents } from './kernel/events.js'
 import { allOperations } from './operations.js'
 import { principalOfKey, principalOfUser } from './resources/identity/principals.js'
-import type { SignToken } from './resources/identity/operations.js'
+import type { SignToken } from './resources/identity/sign-in.js'
+import { graphqlRoutes } from './surfaces/graphql-http.js'
 import { restRoutes } from './surfaces/rest.js'
 
 export interface AppOptions {
@@ -37,7 +38,7 @@ function makeServer(logger: Logger): FastifyInstance {
   return fastify({
     loggerInstance: logger as FastifyBaseLogger,
     disableRequestLogging: true,
-    maxParamLength: 512,
+    routerOptions: { maxParamLength: 512 },
     bodyLimit: 1024 * 1024,
     forceCloseConnections: 'idle',
     return503OnClosing: true,
@@ -90,5 +91,6 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
   })
   const surface = { operations, database, context: contextMaker(database) }
   restRoutes(app, surface)
+  await graphqlRoutes(app, surface, asKithError)
   return Object.assign(app, { drain: () => void (draining = true) }) as unknown as KithApp
 }

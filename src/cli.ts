@@ -6,8 +6,8 @@ import { findEmbedded, startEmbedded } from './database/embedded.js'
 import { migrate } from './database/migrate.js'
 import type { OpenDatabase } from './database/client.js'
 import { makeLogger } from './http/logging.js'
-import { scopePattern } from './resources/api-keys/resource.js'
-import { createWorkspace, createWorkspaceKey, ensureDemoWorkspace, findWorkspace } from './resources/workspaces/create.js'
+import { scopePattern } from './resources/identity/resource.js'
+import { createWorkspace, createWorkspaceKey, ensureDemoWorkspace, findWorkspace } from './resources/identity/create.js'
 import { connect, startServer } from './server.js'
 
 const usage = `kith <command>
@@ -38,7 +38,6 @@ async function serve(config: Config): Promise<void> {
     tell('\nThe workspace demo is made. Get a key for it, in another terminal:\n')
     tell('  npm run -s kith -- keys create --workspace demo\n')
   }
-  logger.info(`kith listens on ${server.address}`)
 }
 
 // A command works beside a running server, or starts the embedded database for its own short life.

@@ -32,7 +32,6 @@ export function connect(config: Config, url: string, logger: Logger): OpenDataba
 }
 
 export interface Server {
-  address: string
   app: KithApp
   database: OpenDatabase
   /** Readiness fails, then the process goes on answering for a moment, then everything closes. */
@@ -53,10 +52,8 @@ export async function startServer(config: Config, logger: Logger, died: (detail:
     if (config.role !== 'api') cleanUp.push(startKeeper(database, logger))
     const app = await buildApp({ config, database, logger, migrated: () => checkMigrated(database) })
     cleanUp.push(() => app.close())
-    const address =
-      config.role === 'worker' ? 'nowhere (worker)' : await app.listen({ host: config.host, port: config.port })
+    if (config.role !== 'worker') await app.listen({ host: config.host, port: config.port })
     return {
-      address,
       app,
       database,
       stop: async () => {

@@ -3,6 +3,7 @@ import { KithError, problem, type ErrorItem } from './errors.js'
 import { findRecords, type RecordRow } from './read.js'
 import type { Resource } from './resource.js'
 import { creationValues, inBin, keepsExternalId, withExternalId } from './upsert.js'
+import { batchRow } from './standard-schemas.js'
 import { compile, type Validator } from './validate.js'
 import { memo } from './write-columns.js'
 import { newId, type ChangeRow, type NewRow } from './write.js'
@@ -41,7 +42,8 @@ type Failures = Map<number, KithError>
 const validators = memo((resource: Resource): Record<string, Validator> => {
   const create = compile(resource.createBody, 'body')
   const update = compile(resource.updateBody, 'body')
-  return { create, update }
+  const row = compile(batchRow(resource), 'body')
+  return { create, update, row }
 })
 
 const needs: Record<BatchOperation['op'], readonly (keyof BatchOperation)[]> = {
@@ -53,6 +55,8 @@ const needs: Record<BatchOperation['op'], readonly (keyof BatchOperation)[]> = {
 }
 
 function shapeProblems(resource: Resource, given: BatchOperation): ErrorItem[] {
+  const ofRow = validators(resource).row!(given)
+  if (ofRow.length > 0) return ofRow
   const missing = needs[given.op].filter(name => given[name] === undefined)
   if (missing.length > 0) {
     return missing.map(name => ({
@@ -91,7 +95,7 @@ async function foundByExternal(
   operations: readonly BatchOperation[]
 ): Promise<Map<string, string>> {
   const keys = operations
-    .filter(o => o.op === 'upsert' && o.source !== undefined && o.externalId !== undefined)
+    .filter(o => o?.op === 'upsert' && typeof o.source === 'string' && typeof o.externalId === 'string')
     .map(o => ({ source: o.source!, id: o.externalId! }))
   if (keys.length === 0) return new Map()
   const found = await findExternal(ctx, resource, keys)
@@ -216,6 +220,12 @@ async function binned(ctx: TransactionContext, resource: Resource, work: readonl
   return new Set(upserts.filter(id => !outside.has(id)))
 }
 
+// A failed row may be anything, so its id is shown only if it is one.
+const givenId = (given: unknown): string | null => {
+  const id = (given as { id?: unknown } | null)?.id
+  return typeof id === 'string' && /^[0-9a-f-]{36}$/i.test(id) ? id : null
+}
+
 const done = (w: Work, status: BatchRow['status'], record: RecordRow): BatchRow => ({
   index: w.index,
   status,
@@ -246,7 +256,7 @@ export async function runBatch(
     ([index, error]): BatchRow => ({
       index,
       status: 'failed',
-      id: operations[index]!.id ?? null,
+      id: givenId(operations[index]),
       version: null,
       error: problem(error)
     })

@@ -46,6 +46,8 @@ interface Config<P, Q, B, R, A extends boolean> {
   params?: P
   query?: Q
   body?: B
+  /** What the body is checked against where `run` judges its parts by itself. */
+  accepts?: TSchema
   result: Result<R>
   /** The status of a success where it is not 200, 201 for a made record, or 204 for nothing. */
   status?: number
@@ -93,7 +95,7 @@ export function operation<
     validators: {
       params: params && compile(params, 'path'),
       query: query && compile(query, 'query'),
-      body: body && compile(body, 'body')
+      body: body && compile(config.accepts ?? body, 'body')
     },
     run: run as Operation['run']
   }

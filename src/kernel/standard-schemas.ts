@@ -95,22 +95,26 @@ const anyBody = (r: Resource): TObject => Partial({ ...r.createBody.properties, 
 
 export const upsertBody = { query: Closed({ restore: optional(Bool()) }), of: anyBody }
 
-export const batchBody = (r: Resource) =>
+/** One row of a batch. */
+export const batchRow = (r: Resource) =>
   Closed({
-    atomic: optional(Bool()),
-    operations: Type.Array(
-      Closed({
-        op: Enum('BatchOperationKind', ['create', 'update', 'upsert', 'delete', 'restore']),
-        id: optional(Id()),
-        source: optional(byExternal.properties.source),
-        externalId: optional(Text(255)),
-        restore: optional(Bool()),
-        expectedVersion: optional(Integer(1, 2147483647)),
-        body: optional(anyBody(r))
-      }),
-      { minItems: 1, maxItems: 1000 }
-    )
+    op: Enum('BatchOperationKind', ['create', 'update', 'upsert', 'delete', 'restore']),
+    id: optional(Id()),
+    source: optional(byExternal.properties.source),
+    externalId: optional(Text(255)),
+    restore: optional(Bool()),
+    expectedVersion: optional(Integer(1, 2147483647)),
+    body: optional(anyBody(r))
   })
+
+const batchOf = (row: TSchema) =>
+  Closed({ atomic: optional(Bool()), operations: Type.Array(row, { minItems: 1, maxItems: 1000 }) })
+
+/** A batch as the contract shows it. */
+export const batchBody = (r: Resource) => batchOf(batchRow(r))
+
+/** A batch as it is let in: each row is judged by itself, so that one that is wrong leaves the others alone. */
+export const looseBatch = batchOf(Type.Unsafe<unknown>({}))
 
 export const JsonValue = (description: string) =>
   Type.Unsafe<Record<string, unknown>>({

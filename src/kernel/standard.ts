@@ -9,7 +9,7 @@ import { defaultSort } from './page.js'
 import { runBatch, type BatchOperation } from './batch.js'
 import { findRecord, listRecords, type RecordRow } from './read.js'
 import type { Resource } from './resource.js'
-import { batchBody, batchResult, byExternal, byId, changesResult, listQuery, oneQuery, searchBody, upsertBody } from './standard-schemas.js'
+import { batchBody, batchResult, looseBatch, byExternal, byId, changesResult, listQuery, oneQuery, searchBody, upsertBody } from './standard-schemas.js'
 import type { Static } from './schema.js'
 import { upsertOne } from './upsert.js'
 import { changeOne, createOne, findExternal, standardWriter, type Writer } from './writer.js'
@@ -203,6 +203,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       rest: `POST /${r.plural}/batch`,
       graphql: `batch${r.typeName}`,
       body: batchBody(r),
+      accepts: looseBatch,
       bodyLimit: 8 * 1024 * 1024,
       result: value(batchResult),
       run: async (ctx, { body }) => ({

@@ -51,6 +51,7 @@ const formats: Record<string, (text: string) => boolean> = {
 function engine(coerceTypes: boolean): Ajv {
   return new Ajv({
     allErrors: true,
+    verbose: true,
     coerceTypes,
     removeAdditional: false,
     useDefaults: false,

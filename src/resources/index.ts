@@ -1,14 +1,14 @@
 import type { Operation } from '../kernel/operation.js'
 import { standardOperations } from '../kernel/standard.js'
-import { apiKeyOperations } from './api-keys/operations.js'
+import { apiKeyOperations } from './identity/api-keys.js'
 import { companies } from './companies/resource.js'
 import { contacts } from './contacts/resource.js'
 import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
-import { identityOperations, type SignToken } from './identity/operations.js'
+import { identityOperations, type SignToken } from './identity/sign-in.js'
 import { pipelineOperations } from './pipelines/operations.js'
-import { userOperations } from './users/operations.js'
-import { workspaceOperations } from './workspaces/operations.js'
+import { userOperations } from './identity/users.js'
+import { workspaceOperations } from './identity/workspaces.js'
 
 /** What some operations need from the process that runs them. */
 export interface Services {

@@ -1,6 +1,6 @@
 import { many, one, resource } from '../../kernel/resource.js'
 import { Currency, Domain, Id, Integer, Money, Nullable, Phone, Text, Url } from '../../kernel/schema.js'
-import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../common.js'
+import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../shared.js'
 import { companies as table } from './table.js'
 
 export const companies = resource({

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { check, foreignKey, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { decimal, recordColumns, recordIndexes, textSort, type Address } from '../../database/columns.js'
-import { users } from '../users/table.js'
+import { users } from '../identity/table.js'
 
 export const companies = pgTable(
   'companies',

@@ -1,6 +1,6 @@
 import { many, one, resource } from '../../kernel/resource.js'
 import { Day, Email, Id, Language, List, Nullable, Phone, Text, TimeZone } from '../../kernel/schema.js'
-import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../common.js'
+import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../shared.js'
 import { contacts as table } from './table.js'
 
 export const contacts = resource({

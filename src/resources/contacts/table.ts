@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { foreignKey, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { day, recordColumns, recordIndexes, textSort, type Address } from '../../database/columns.js'
 import { companies } from '../companies/table.js'
-import { users } from '../users/table.js'
+import { users } from '../identity/table.js'
 
 export const contacts = pgTable(
   'contacts',

@@ -109,9 +109,8 @@ export async function recompute(
     select s.deal_id as "dealId", s.pipeline_now as "pipelineId", s.stage_now as "stageId", s.kind_now as status,
       s.furthest as "furthestPosition", s.stage_rows as "stageRows", s.entered as "stageEnteredAt",
       s.first_at as "firstAt", case when s.kind_now <> 'open' then s.entered end as "closedAt",
-      (select json_agg(n) from numbered n
-       where n.deal_id = s.deal_id and exists (select from kept k where k.is_new and k.deal_id = n.deal_id and k.seq = n.seq)
-      ) as rows
+      (select json_agg(added) from numbered added join kept k on k.is_new and k.deal_id = added.deal_id and k.seq = added.seq
+       where added.deal_id = s.deal_id) as rows
     from state s`)
   return {
     states: new Map(found.map(({ rows: _rows, ...state }) => [state.dealId as string, state as DerivedState])),

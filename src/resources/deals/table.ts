@@ -14,7 +14,7 @@ import { day, decimal, instant, recordColumns, recordIndexes, textSort } from '.
 import { companies } from '../companies/table.js'
 import { contacts } from '../contacts/table.js'
 import { pipelines, stages } from '../pipelines/table.js'
-import { users } from '../users/table.js'
+import { users } from '../identity/table.js'
 
 /** Stage, status, furthestPosition, openedAt and closedAt follow from `dealHistory` by one recompute. */
 export const deals = pgTable(

@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag'
 import type { Context, Db } from '../../kernel/context.js'
-import { parseKey } from '../api-keys/keys.js'
-import { scopesOf, type Role } from '../users/roles.js'
+import { parseKey } from './keys.js'
+import { scopesOf, type Role } from './roles.js'
 
 /** Who a credential stands for: all of a context but the request. */
 export type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>

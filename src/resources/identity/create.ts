@@ -1,8 +1,8 @@
 import sql from 'sql-template-tag'
 import type { Context, Database, Db } from '../../kernel/context.js'
 import { createRecords, newId } from '../../kernel/write.js'
-import { createKey } from '../api-keys/operations.js'
-import { systemPrincipal } from '../identity/principals.js'
+import { createKey } from './api-keys.js'
+import { systemPrincipal } from './principals.js'
 import { workspaces } from './resource.js'
 
 /** A context for work that no request asked for. */

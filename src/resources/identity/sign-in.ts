@@ -4,9 +4,9 @@ import { KithError } from '../../kernel/errors.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
 import { findRecord } from '../../kernel/read.js'
 import { Closed, Email, Enum, Id, Integer, List, Nullable, Text, Type } from '../../kernel/schema.js'
-import { verifyPassword } from '../users/passwords.js'
-import { users } from '../users/resource.js'
-import { workspaces } from '../workspaces/resource.js'
+import { verifyPassword } from './passwords.js'
+import { users } from './resource.js'
+import { workspaces } from './resource.js'
 
 const tokenSeconds = 3600
 

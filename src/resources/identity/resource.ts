@@ -1,0 +1,68 @@
+import { one, resource } from '../../kernel/resource.js'
+import { Bool, Currency, Email, Enum, Id, Instant, Language, List, Nullable, Text, TimeZone, Type } from '../../kernel/schema.js'
+import { apiKeys as apiKeyTable, users as userTable, workspaces as workspaceTable } from './table.js'
+
+export const workspaces = resource({
+  name: 'workspace',
+  plural: 'workspace',
+  description: 'The tenant: whose records these are, and the defaults of its figures.',
+  table: workspaceTable,
+  fields: {
+    name: Text(200),
+    timeZone: TimeZone(),
+    baseCurrency: Currency(),
+    fiscalYearStart: Text(5, { pattern: '^(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$', examples: ['04-01'] }),
+    locale: Language()
+  },
+  filters: [],
+  writePermission: 'admin'
+})
+
+export const roles = ['admin', 'manager', 'rep', 'viewer'] as const
+
+/** At least ten characters; never answered, stored as a scrypt hash. */
+export const Password = () => Text(200, { minLength: 10 })
+
+export const users = resource({
+  name: 'user',
+  plural: 'users',
+  description: 'Somebody who signs in: owner of records, actor of changes.',
+  table: userTable,
+  onCreate: { password: Type.Optional(Password()) },
+  fields: {
+    email: Email(),
+    name: Text(200),
+    role: Enum('Role', roles),
+    active: Bool(),
+    externalSubject: Nullable(Text(255, { description: "The `sub` of this person's tokens of an identity provider." }))
+  },
+  filters: ['email', 'name', 'role', 'active', 'externalSubject'],
+  sorts: ['name'],
+  writePermission: 'admin'
+})
+
+export const scopePattern = '^(admin|[a-z][a-z-]{0,40}:(read|write))$'
+
+export const apiKeys = resource({
+  name: 'apiKey',
+  plural: 'api-keys',
+  description: "A program's credential. Its secret is shown once and stored hashed.",
+  table: apiKeyTable,
+  createOnly: {
+    scopes: List(Text(50, { pattern: scopePattern }), 100),
+    userId: Nullable(Id('The user it acts for; none: for itself.'))
+  },
+  fields: {
+    name: Text(200),
+    expiresAt: Nullable(Instant())
+  },
+  readonly: {
+    hint: Text(20, { description: 'How the secret begins, to tell keys apart.' }),
+    previousExpiresAt: Nullable(Instant()),
+    revokedAt: Nullable(Instant()),
+    lastUsedAt: Nullable(Instant())
+  },
+  filters: ['name', 'userId', 'revokedAt', 'expiresAt'],
+  relations: { user: one('user', 'userId') },
+  writePermission: 'admin'
+})

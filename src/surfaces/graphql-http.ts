@@ -1,0 +1,151 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { GraphQLError, type ExecutionResult } from 'graphql'
+import mercurius from 'mercurius'
+import { KithError, parameterError } from '../kernel/errors.js'
+import { Closed, Nullable, Text, Type, type Field } from '../kernel/schema.js'
+import { compile, refuse } from '../kernel/validate.js'
+import { graphqlSchema } from './graphql.js'
+import { Loaders } from './graphql-loaders.js'
+import { toGraphQLError, type GraphContext } from './graphql-resolvers.js'
+import { Documents, operationOf } from './graphql-validation.js'
+import type { SurfaceOptions } from './rest.js'
+
+interface GraphRequest {
+  query: string
+  operationName?: string | null
+  variables?: Record<string, unknown> | null
+  extensions?: Record<string, unknown> | null
+}
+
+const free = () => Type.Optional(Type.Unsafe<unknown>({ type: ['object', 'null'] }))
+const requestSchema = Closed({
+  query: Text(100_000),
+  operationName: Type.Optional(Nullable(Text(1000) as Field<string>)),
+  variables: free(),
+  extensions: free()
+})
+const checkRequest = compile(requestSchema, 'body')
+
+const graphqlJson = 'application/graphql-response+json'
+
+// Which media type the client would rather have; undefined where it wants neither.
+function mediaType(request: FastifyRequest): string | undefined {
+  const accept = request.headers.accept ?? '*/*'
+  const wanted = accept.split(',').map(part => part.split(';')[0]!.trim().toLowerCase())
+  const first = wanted.find(t => [graphqlJson, 'application/json', 'application/*', '*/*'].includes(t))
+  return first === undefined ? undefined : first === graphqlJson ? graphqlJson : 'application/json'
+}
+
+function jsonParameter(query: Record<string, unknown>, name: string): unknown {
+  const text = query[name]
+  if (text === undefined || text === '') return undefined
+  try {
+    return JSON.parse(String(text))
+  } catch {
+    throw parameterError(name, `${name} is not JSON.`, 'invalid_json')
+  }
+}
+
+function requestOf(request: FastifyRequest): GraphRequest {
+  if (request.method === 'POST') {
+    refuse(checkRequest(request.body))
+    return request.body as GraphRequest
+  }
+  const query = request.query as Record<string, unknown>
+  const found = {
+    ...query,
+    ...(query.variables !== undefined && { variables: jsonParameter(query, 'variables') }),
+    ...(query.extensions !== undefined && { extensions: jsonParameter(query, 'extensions') })
+  }
+  refuse(checkRequest(found).map(({ pointer, ...item }) => ({ ...item, in: 'query', parameter: pointer!.slice(1) })))
+  return found as unknown as GraphRequest
+}
+
+interface Answer {
+  result: ExecutionResult
+  /** The request could not be run at all. */
+  refused: boolean
+}
+
+// Errors are translated below, where their causes are still attached.
+const asTheyAre = (result: ExecutionResult) => ({ statusCode: 200, response: result })
+
+const unnamed = () =>
+  new GraphQLError('Name the one operation of the document that is to run.', {
+    extensions: { code: 'bad_request', status: 400 }
+  })
+
+type Execute = (request: GraphRequest, context: GraphContext, fallback: (e: unknown) => KithError) => Promise<Answer>
+
+function executor(app: FastifyInstance, documents: Documents): Execute {
+  return async ({ query, operationName, variables }, context, fallback) => {
+    const { document, errors } = documents.check(query)
+    if (!document) return { result: { errors: errors! }, refused: true }
+    const wrong = documents.checkVariables(document, operationName ?? undefined, variables ?? {})
+    if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
+    if (!operationOf(document, operationName ?? undefined)) return { result: { errors: [unnamed()] }, refused: true }
+    const result = (await app.graphql(
+      query,
+      context as never,
+      variables ?? {},
+      operationName ?? undefined
+    )) as ExecutionResult
+    const shown = result.errors?.map(e => toGraphQLError(e, fallback))
+    return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
+  }
+}
+
+function statusOf({ refused, result }: Answer, type: string): number {
+  if (!refused || type !== graphqlJson) return 200
+  const status = result.errors?.[0]?.extensions.status
+  return typeof status === 'number' ? status : 400
+}
+
+function refuseMutation(documents: Documents, request: FastifyRequest, { query, operationName }: GraphRequest): void {
+  if (request.method !== 'GET') return
+  const { document } = documents.check(query)
+  const operation = document && operationOf(document, operationName ?? undefined)
+  if (!operation || operation.operation === 'query') return
+  throw new KithError('method_not_allowed', 'Mutations are sent by POST.', { headers: { allow: 'POST' } })
+}
+
+function send(reply: FastifyReply, answer: Answer, type: string): FastifyReply {
+  const { errors, data } = answer.result
+  const body = { ...(errors && { errors }), ...(data !== undefined && { data }) }
+  return reply
+    .code(statusOf(answer, type))
+    .header('content-type', `${type}; charset=utf-8`)
+    .send(JSON.stringify(body))
+}
+
+/** /graphql over HTTP: POST, and GET for queries. */
+export async function graphqlRoutes(
+  app: FastifyInstance,
+  options: SurfaceOptions,
+  asKithError: (error: unknown) => KithError
+): Promise<void> {
+  const schema = graphqlSchema(options.operations)
+  await app.register(mercurius, { schema, routes: false, jit: 1, graphiql: false, errorFormatter: asTheyAre })
+  const documents = new Documents(schema)
+  const execute = executor(app, documents)
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/graphql',
+    config: { authenticated: true },
+    handler: async (request, reply) => {
+      const type = mediaType(request)
+      if (type === undefined) throw new KithError('not_acceptable')
+      const given = requestOf(request)
+      refuseMutation(documents, request, given)
+      const ctx = options.context(request)
+      const context: GraphContext = { ctx, database: options.database, loaders: new Loaders(ctx) }
+      const fallback = (error: unknown) => {
+        const known = asKithError(error)
+        if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
+        return known
+      }
+      return send(reply, await execute(given, context, fallback), type)
+    }
+  })
+}
+

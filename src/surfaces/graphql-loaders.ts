@@ -1,0 +1,64 @@
+import DataLoader from 'dataloader'
+import { authorize } from '../kernel/authorize.js'
+import type { Context } from '../kernel/context.js'
+import { countByParent, findRecords, listByParent, type ListRequest, type Page, type RecordRow } from '../kernel/read.js'
+import type { Relation, Resource } from '../kernel/resource.js'
+import type { Sql } from 'sql-template-tag'
+
+/** A connection's arguments, ready to be read, and a key that is equal where they are. */
+export interface ConnectionRequest {
+  key: string
+  request: ListRequest
+  where: Sql | undefined
+}
+
+/**
+ * The relations of one request: whatever is asked of many parents at the same level with the same arguments is read
+ * in one statement.
+ */
+export class Loaders {
+  private readonly loaders = new Map<string, DataLoader<string, unknown>>()
+
+  constructor(private readonly ctx: Context) {}
+
+  private loader<T>(key: string, load: (ids: readonly string[]) => Promise<Map<string, T>>, missing: T) {
+    const known = this.loaders.get(key)
+    if (known) return known as DataLoader<string, T>
+    const made = new DataLoader<string, T>(async ids => {
+      const found = await load(ids)
+      return ids.map(id => found.get(id) ?? missing)
+    })
+    this.loaders.set(key, made as DataLoader<string, unknown>)
+    return made
+  }
+
+  /** The record that a reference points to; null where there is none to be seen. */
+  one(target: Resource, id: string, fields: readonly string[]): Promise<RecordRow | null> {
+    authorize(this.ctx, target.permissions.read)
+    return this.loader<RecordRow | null>(
+      `one|${target.name}|${fields.length}`,
+      ids => findRecords(this.ctx, target, ids, fields),
+      null
+    ).load(id)
+  }
+
+  /** A page of the records that point to a parent. */
+  many(target: Resource, relation: Relation, parent: string, connection: ConnectionRequest): Promise<Page> {
+    authorize(this.ctx, target.permissions.read)
+    const { key, request } = connection
+    return this.loader<Page>(
+      `many|${target.name}|${relation.field}|${key}`,
+      ids => listByParent(this.ctx, target, relation.field, ids, request),
+      { rows: [], more: false, cursor: () => '' }
+    ).load(parent)
+  }
+
+  /** How many records point to a parent. */
+  count(target: Resource, relation: Relation, parent: string, connection: ConnectionRequest): Promise<number> {
+    return this.loader<number>(
+      `count|${target.name}|${relation.field}|${connection.key}`,
+      ids => countByParent(this.ctx, target, relation.field, ids, connection.where),
+      0
+    ).load(parent)
+  }
+}

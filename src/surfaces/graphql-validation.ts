@@ -1,0 +1,136 @@
+import {
+  coerceInputValue,
+  GraphQLError,
+  isInputType,
+  parse,
+  specifiedRules,
+  typeFromAST,
+  validate,
+  visit,
+  type ASTNode,
+  type DocumentNode,
+  type GraphQLSchema,
+  type OperationDefinitionNode
+} from 'graphql'
+import type { ErrorItem } from '../kernel/errors.js'
+
+/** A document that may run, or what is wrong with it. */
+export interface Checked {
+  document?: DocumentNode
+  errors?: GraphQLError[]
+}
+
+const rememberedAtMost = 1000
+
+const pointer = (parts: readonly (string | number)[]) => parts.map(p => `/${p}`).join('')
+
+function invalid(error: GraphQLError, code: 'invalid_input' | 'bad_request', items: ErrorItem[]): GraphQLError {
+  return new GraphQLError(error.message, {
+    nodes: error.nodes ?? null,
+    source: error.source ?? null,
+    positions: error.positions ?? null,
+    extensions: { code, status: 400, ...(items.length > 0 && { errors: items }) }
+  })
+}
+
+// The way from an argument to a node inside of its value; `input` itself is the root of its pointers.
+function pathTo(document: DocumentNode, target: ASTNode): (string | number)[] | undefined {
+  let found: (string | number)[] | undefined
+  visit(document, {
+    enter(node, _key, parent, _path, ancestors) {
+      if (node !== target) return undefined
+      const chain = [...ancestors, parent, node].filter((a): a is ASTNode => a !== undefined && !Array.isArray(a))
+      const argument = chain.findIndex(n => n.kind === 'Argument')
+      if (argument < 0) return undefined
+      const names = chain
+        .slice(argument)
+        .flatMap(n => (n.kind === 'Argument' || n.kind === 'ObjectField' ? [n.name.value] : []))
+      found = names[0] === 'input' ? names.slice(1) : names
+      return undefined
+    }
+  })
+  return found
+}
+
+// The messages of graphql-js name the field that its path does not reach.
+const unknownField = /^Field "(\w+)" is not defined/
+const missingField = /^Field "(?:\w+\.)?(\w+)" of required type/
+
+function item(path: readonly (string | number)[], message: string): ErrorItem {
+  const unknown = unknownField.exec(message)?.[1]
+  const missing = missingField.exec(message)?.[1]
+  const name = unknown ?? missing
+  const full = name === undefined || path.at(-1) === name ? path : [...path, name]
+  const code = unknown !== undefined ? 'unknown_field' : missing !== undefined ? 'required' : 'type'
+  return { in: 'body', pointer: pointer(full), code, message }
+}
+
+function literalItems(document: DocumentNode, error: GraphQLError): ErrorItem[] {
+  const node = error.nodes?.[0]
+  const path = node && pathTo(document, node)
+  return path ? [item(path, error.message)] : []
+}
+
+/** Parses and validates documents, remembering those seen lately. */
+export class Documents {
+  private readonly known = new Map<string, Checked>()
+
+  constructor(private readonly schema: GraphQLSchema) {}
+
+  check(query: string): Checked {
+    const known = this.known.get(query)
+    if (known) return known
+    const checked = this.examine(query)
+    if (this.known.size >= rememberedAtMost) this.known.delete(this.known.keys().next().value!)
+    this.known.set(query, checked)
+    return checked
+  }
+
+  private examine(query: string): Checked {
+    let document: DocumentNode
+    try {
+      document = parse(query, { maxTokens: 10000 })
+    } catch (error) {
+      return { errors: [invalid(error as GraphQLError, 'bad_request', [])] }
+    }
+    const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
+    if (errors.length === 0) return { document }
+    return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
+  }
+
+  /** What of the variables does not fit its type, with pointers relative to the argument that they are used in. */
+  checkVariables(document: DocumentNode, operationName: string | undefined, given: Record<string, unknown>): GraphQLError[] {
+    const operation = operationOf(document, operationName)
+    const errors: GraphQLError[] = []
+    for (const definition of operation?.variableDefinitions ?? []) {
+      const name = definition.variable.name.value
+      const type = typeFromAST(this.schema, definition.type)
+      if (!isInputType(type)) continue
+      const missing = given[name] === undefined
+      if (missing && (definition.defaultValue || definition.type.kind !== 'NonNullType')) continue
+      coerceInputValue(missing ? null : given[name], type, (path, _value, error) => {
+        const used = argumentOf(document, name)
+        const full = used === 'input' ? path : [used, ...path]
+        errors.push(invalid(error, 'invalid_input', [item(full, error.message)]))
+      })
+    }
+    return errors.slice(0, 20)
+  }
+}
+
+/** The operation that a request would run; undefined where several stand to choose from, or none has the name. */
+export function operationOf(document: DocumentNode, name: string | undefined): OperationDefinitionNode | undefined {
+  const operations = document.definitions.filter(d => d.kind === 'OperationDefinition')
+  if (name === undefined) return operations.length === 1 ? operations[0] : undefined
+  return operations.find(o => o.name?.value === name)
+}
+
+function argumentOf(document: DocumentNode, variable: string): string {
+  let found = variable
+  visit(document, {
+    Argument(node) {
+      if (node.value.kind === 'Variable' && node.value.name.value === variable) found = node.name.value
+    }
+  })
+  return found
+}
