@@ -34,9 +34,9 @@ export interface KithApp extends FastifyInstance {
 
 const requestId = /^[A-Za-z0-9._-]{1,128}$/
 
-function makeServer(logger: Logger): FastifyInstance {
+function makeServer(loggerInstance: FastifyBaseLogger): FastifyInstance {
   return fastify({
-    loggerInstance: logger as FastifyBaseLogger,
+    loggerInstance,
     disableRequestLogging: true,
     routerOptions: { maxParamLength: 512 },
     bodyLimit: 1024 * 1024,
@@ -46,7 +46,7 @@ function makeServer(logger: Logger): FastifyInstance {
       const given = request.headers['x-request-id']
       return typeof given === 'string' && requestId.test(given) ? given : uuidv7()
     },
-    frameworkErrors: sendError,
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler: answerMalformed
   })
 }
@@ -64,7 +64,10 @@ async function httpPlugins(app: FastifyInstance, config: Config): Promise<void> 
   readJson(app)
   logRequests(app)
   await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }
+    }
   })
   await app.register(cors, {
     origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
@@ -84,7 +87,9 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
   let draining = false
   healthRoutes(app, { ready: migrated, draining: () => draining })
   const sign: SignToken =
-    config.jwtSecret === undefined ? undefined : (claims, seconds) => app.jwt.sign(claims, { expiresIn: seconds })
+    config.jwtSecret === undefined
+      ? undefined
+      : (claims, seconds) => app.jwt.sign(claims, { expiresIn: seconds })
   const operations = allOperations({
     sign,
     sequence: workspaceId => sequenceEvents(database, workspaceId)
@@ -92,5 +97,5 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
   const surface = { operations, database, context: contextMaker(database) }
   restRoutes(app, surface)
   await graphqlRoutes(app, surface, asKithError)
-  return Object.assign(app, { drain: () => void (draining = true) }) as unknown as KithApp
+  return Object.assign(app, { drain: () => void (draining = true) })
 }

@@ -7,7 +7,12 @@ import { migrate } from './database/migrate.js'
 import type { OpenDatabase } from './database/client.js'
 import { makeLogger } from './http/logging.js'
 import { scopePattern } from './resources/identity/resource.js'
-import { createWorkspace, createWorkspaceKey, ensureDemoWorkspace, findWorkspace } from './resources/identity/create.js'
+import {
+  createWorkspace,
+  createWorkspaceKey,
+  ensureDemoWorkspace,
+  findWorkspace
+} from './resources/identity/create.js'
 import { connect, startServer } from './server.js'
 
 const usage = `kith <command>
@@ -105,7 +110,8 @@ async function main([command, verb, ...rest]: string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const wrongArguments = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
+  const wrongArguments =
+    error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
   if (error instanceof ConfigError || wrongArguments) tell((error as Error).message)
   else tell(error instanceof Error ? (error.stack ?? error.message) : String(error))
   if (wrongArguments) tell(`\n${usage}`)

@@ -16,7 +16,12 @@ export const settings = {
   PORT: number(0, 65535, 3000, 'The port to listen on; `0` picks a free one and logs it.'),
   DATABASE_URL: text('A PostgreSQL 15+ server; without it the embedded one is used.'),
   DATABASE_POOL: number(1, 200, 10, 'Connections to the database that this process may hold.'),
-  STATEMENT_TIMEOUT: number(100, 600000, 30000, 'Milliseconds after which the database gives a statement up.'),
+  STATEMENT_TIMEOUT: number(
+    100,
+    600000,
+    30000,
+    'Milliseconds after which the database gives a statement up.'
+  ),
   DATA_DIR: Type.String({
     default: '.data',
     minLength: 1,
@@ -30,7 +35,10 @@ export const settings = {
     })
   ),
   JWT_JWKS_URL: Type.Optional(
-    Type.String({ pattern: '^https?://', description: "Verifies an identity provider's tokens (RS256, ES256)." })
+    Type.String({
+      pattern: '^https?://',
+      description: "Verifies an identity provider's tokens (RS256, ES256)."
+    })
   ),
   JWT_ISSUER: text('The issuer that tokens must name; needed with `JWT_JWKS_URL`.'),
   JWT_AUDIENCE: text('The audience that tokens must name; needed with `JWT_JWKS_URL`.'),
@@ -71,7 +79,8 @@ function problems(env: Record<string, unknown>): string[] {
     found.push('JWT_SECRET or JWT_JWKS_URL is needed with DATABASE_URL')
   }
   for (const name of ['JWT_ISSUER', 'JWT_AUDIENCE']) {
-    if (env.JWT_JWKS_URL !== undefined && env[name] === undefined) found.push(`${name} is needed with JWT_JWKS_URL`)
+    if (env.JWT_JWKS_URL !== undefined && env[name] === undefined)
+      found.push(`${name} is needed with JWT_JWKS_URL`)
   }
   return found
 }
@@ -113,7 +122,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
       e.JWT_JWKS_URL === undefined
         ? undefined
         : { url: e.JWT_JWKS_URL, issuer: e.JWT_ISSUER, audience: e.JWT_AUDIENCE },
-    corsOrigins: e.CORS_ORIGINS === undefined ? [] : String(e.CORS_ORIGINS).split(',').map(o => o.trim()),
+    corsOrigins:
+      e.CORS_ORIGINS === undefined
+        ? []
+        : String(e.CORS_ORIGINS)
+            .split(',')
+            .map(o => o.trim()),
     role: e.ROLE,
     drainDelayMs: Number(e.DRAIN_DELAY),
     logLevel: e.LOG_LEVEL

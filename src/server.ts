@@ -12,7 +12,11 @@ interface Started {
   stop: () => Promise<void>
 }
 
-async function databaseServer(config: Config, logger: Logger, died: (detail: string) => void): Promise<Started> {
+async function databaseServer(
+  config: Config,
+  logger: Logger,
+  died: (detail: string) => void
+): Promise<Started> {
   if (config.databaseUrl !== undefined) return { url: config.databaseUrl, stop: async () => undefined }
   return startEmbedded({
     dataDir: config.dataDir,
@@ -39,7 +43,11 @@ export interface Server {
 }
 
 /** Starts what the settings ask for: database, migrations, HTTP (unless a worker), background work (unless an api). */
-export async function startServer(config: Config, logger: Logger, died: (detail: string) => void): Promise<Server> {
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  died: (detail: string) => void
+): Promise<Server> {
   const server = await databaseServer(config, logger, died)
   const cleanUp: (() => Promise<void>)[] = [server.stop]
   const closeAll = async () => {

@@ -45,8 +45,8 @@ const parsers = new Map<number, (text: string) => unknown>([
 
 const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    parsers.get(oid) ?? pg.types.getTypeParser(oid, format ?? 'text')
-} as pg.CustomTypesConfig
+    parsers.get(oid) ?? (pg.types.getTypeParser(oid, format ?? 'text') as (text: string) => unknown)
+}
 
 const namedShapes = 300
 const names = new Map<string, string | undefined>()

@@ -18,7 +18,10 @@ const away = (cause: unknown) =>
   new KithError('unavailable', undefined, { headers: { 'retry-after': '1' }, cause })
 
 function conflict(error: pg.DatabaseError): KithError {
-  const value = /\)=\(([^)]*)\)/.exec(error.detail ?? '')?.[1]?.split(', ').at(-1)
+  const value = /\)=\(([^)]*)\)/
+    .exec(error.detail ?? '')?.[1]
+    ?.split(', ')
+    .at(-1)
   const message =
     error.constraint === 'external_ids_pkey'
       ? 'An external id belongs to another record.'
@@ -35,7 +38,8 @@ function fromServer(error: pg.DatabaseError): unknown {
   if (code === '40001' || code === '40P01') {
     return new KithError('contention', undefined, { headers: { 'retry-after': '1' }, cause: error })
   }
-  if (code === '57014') return new KithError('timeout', undefined, { headers: { 'retry-after': '5' }, cause: error })
+  if (code === '57014')
+    return new KithError('timeout', undefined, { headers: { 'retry-after': '5' }, cause: error })
   if (code.startsWith('22')) return new KithError('bad_request', 'A value cannot be read.', { cause: error })
   const gone = code.startsWith('08') || code.startsWith('57P') || code === '53300' || code === '25P03'
   return gone ? away(error) : error

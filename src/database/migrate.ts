@@ -15,7 +15,9 @@ const expected = readMigrationFiles({ migrationsFolder }).length
 
 /** Rejects unless the database answers and has every migration that this program brings. */
 export async function checkMigrated(db: Db): Promise<void> {
-  const [row] = await db.query<{ n: number }>(sql`select count(*)::int as n from drizzle.__drizzle_migrations`)
+  const [row] = await db.query<{ n: number }>(
+    sql`select count(*)::int as n from drizzle.__drizzle_migrations`
+  )
   if (row!.n < expected) throw new KithError('unavailable', 'The database lacks migrations of this version.')
 }
 

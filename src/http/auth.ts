@@ -57,7 +57,8 @@ async function registerVerifiers(app: FastifyInstance, config: Config): Promise<
       verify: { algorithms: ['HS256'], requiredClaims }
     })
   }
-  const own: Verify | undefined = config.jwtSecret === undefined ? undefined : token => app.jwt.verify<Claims>(token)
+  const own: Verify | undefined =
+    config.jwtSecret === undefined ? undefined : token => app.jwt.verify<Claims>(token)
   const provider = config.jwks && providerVerifier(config.jwks)
   return {
     async verify(token) {

@@ -66,7 +66,10 @@ interface Socket {
 /** What the HTTP parser cannot read gets a problem document too, written by hand: there is no request to reply to. */
 export function answerMalformed(error: { code?: string }, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') return socket.destroy()
-  const known = new KithError(malformed[error.code ?? ''] ?? 'bad_request', 'This is not HTTP as we understand it.')
+  const known = new KithError(
+    malformed[error.code ?? ''] ?? 'bad_request',
+    'This is not HTTP as we understand it.'
+  )
   const body = JSON.stringify(problem(known))
   socket.end(
     `HTTP/1.1 ${known.status} ${codes[known.code][1]}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +

@@ -3,7 +3,10 @@ import type { FastifyInstance } from 'fastify'
 
 // What PostgreSQL adds to an error may quote a row; its code and message are enough to find the fault.
 function err(error: Error): object {
-  const { detail, where, hint, internalQuery, ...plain } = stdSerializers.err(error) as unknown as Record<string, unknown>
+  const { detail, where, hint, internalQuery, ...plain } = stdSerializers.err(error) as unknown as Record<
+    string,
+    unknown
+  >
   void [detail, where, hint, internalQuery]
   return plain
 }

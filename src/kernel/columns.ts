@@ -14,9 +14,7 @@ export function selectList(resource: Resource, alias: string, fields: readonly s
   const known = cache.get(key)
   if (known) return known
   const names = ['id', 'version', ...fields.filter(f => f !== 'id' && f !== 'version')]
-  const list = raw(
-    names.map(n => `${alias}."${resource.fields.get(n)!.column}" as "${n}"`).join(', ')
-  )
+  const list = raw(names.map(n => `${alias}."${resource.fields.get(n)!.column}" as "${n}"`).join(', '))
   if (cache.size < 100) cache.set(key, list)
   return list
 }

@@ -24,7 +24,10 @@ export function parseInclude(
   return [...new Set(split(given))].map(name => {
     const relation = ones.find(([n]) => n === name)?.[1]
     if (!relation) {
-      const hint = suggestion(name, ones.map(([n]) => n))
+      const hint = suggestion(
+        name,
+        ones.map(([n]) => n)
+      )
       throw parameterError('include', `${name} cannot be included.${hint}`, 'unknown_field')
     }
     const target = resourceNamed(relation.target)

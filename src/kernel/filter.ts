@@ -1,198 +1,19 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { authorize, visible } from './authorize.js'
 import type { Context } from './context.js'
-import { KithError, type ErrorItem } from './errors.js'
+import {
+  condition,
+  customCondition,
+  listOf,
+  operatorsOf,
+  reject,
+  type Operator,
+  type Scan
+} from './filter-values.js'
 import { resourceNamed, type FieldInfo, type Relation, type Resource } from './resource.js'
-import type { Field, Kind, TSchema } from './schema.js'
-import { compile, escapePointer, suggestion, type Validator } from './validate.js'
-
-export const operators = [
-  'eq',
-  'ne',
-  'in',
-  'notIn',
-  'gt',
-  'gte',
-  'lt',
-  'lte',
-  'contains',
-  'startsWith',
-  'isNull'
-] as const
-export type Operator = (typeof operators)[number]
-
-const equality: Operator[] = ['eq', 'ne', 'in', 'notIn', 'isNull']
-const text: Operator[] = [...equality, 'contains', 'startsWith']
-const ordered: Operator[] = [...equality, 'gt', 'gte', 'lt', 'lte']
-
-/** The operators that values of a kind can be filtered with. */
-export const operatorsOf: Record<Kind, readonly Operator[]> = {
-  id: equality,
-  text,
-  email: text,
-  integer: ordered,
-  number: ordered,
-  decimal: ordered,
-  boolean: ['eq', 'ne', 'isNull'],
-  instant: ordered,
-  day: ordered,
-  enum: equality,
-  list: ['contains'],
-  customFields: [...text, 'gt', 'gte', 'lt', 'lte'],
-  object: [],
-  json: [],
-  externalIds: []
-}
+import { escapePointer, suggestion } from './validate.js'
 
 const maxDepth = 10
-const maxConditions = 100
-const maxListed = 1000
-
-/** Where a condition stands in the request, so that an error can point at it. */
-export type Locate = (path: string) => Pick<ErrorItem, 'in' | 'pointer' | 'parameter'>
-
-interface Scan {
-  ctx: Context
-  locate: Locate
-  conditions: number
-}
-
-function reject(scan: Scan, path: string, code: string, message: string): never {
-  throw new KithError('invalid_input', message, {
-    errors: [{ ...scan.locate(path), code, message }]
-  })
-}
-
-const validators = new WeakMap<TSchema, Validator>()
-
-function check(scan: Scan, schema: TSchema, value: unknown, path: string): void {
-  let validator = validators.get(schema)
-  if (!validator) validators.set(schema, (validator = compile(schema, 'body')))
-  const problem = validator(value)[0]
-  if (problem) reject(scan, path, problem.code, problem.message.replace(/^The body/, 'The value'))
-}
-
-const plainText = { type: 'string', minLength: 1, maxLength: 1000 } as unknown as TSchema
-const anyScalar = { type: ['string', 'number', 'boolean'], maxLength: 1000 } as unknown as TSchema
-const numeric = { type: 'number' } as unknown as TSchema
-
-function valueSchema(field: FieldInfo, operator: Operator): TSchema {
-  if (operator === 'contains' && field.kind === 'list') return field.schema.items as Field
-  if (operator === 'contains' || operator === 'startsWith') return plainText
-  // A bare date compares with an instant as its midnight in UTC.
-  if (field.kind === 'instant') {
-    return { type: 'string', anyOf: [{ format: 'instant' }, { format: 'day' }] } as unknown as TSchema
-  }
-  return { ...field.schema, pattern: undefined, ...(field.schema.pattern && { maxLength: 1000 }) } as TSchema
-}
-
-const schemaCache = new Map<FieldInfo, Map<Operator, TSchema>>()
-
-function schemaFor(field: FieldInfo, operator: Operator): TSchema {
-  let byOperator = schemaCache.get(field)
-  if (!byOperator) schemaCache.set(field, (byOperator = new Map()))
-  let schema = byOperator.get(operator)
-  if (!schema) {
-    const entries = Object.entries(valueSchema(field, operator)).filter(([, v]) => v !== undefined)
-    byOperator.set(operator, (schema = Object.fromEntries(entries) as TSchema))
-  }
-  return schema
-}
-
-const escapeLike = (value: string) => value.replace(/[\\%_]/g, '\\$&')
-
-function listOf(scan: Scan, value: unknown, path: string): unknown[] {
-  if (!Array.isArray(value)) reject(scan, path, 'type', 'Give a list of values.')
-  if (value.length > maxListed) reject(scan, path, 'maxItems', `Give at most ${maxListed} values.`)
-  return value
-}
-
-// eq and ne, in and notIn are exact complements: a null is never equal to a value, so it is in the complement.
-function compare(column: Sql, type: string, operator: Operator, value: unknown): Sql {
-  const cast = raw(`::${type}`)
-  const casts = raw(`::${type}[]`)
-  switch (operator) {
-    case 'eq':
-      return sql`${column} = ${value}${cast}`
-    case 'ne':
-      return sql`${column} is distinct from ${value}${cast}`
-    case 'in':
-      return sql`${column} = any(${value}${casts})`
-    case 'notIn':
-      return sql`(${column} = any(${value}${casts})) is not true`
-    case 'contains':
-      return sql`${column} ilike ${`%${escapeLike(String(value))}%`}`
-    case 'startsWith':
-      return sql`${column} ilike ${`${escapeLike(String(value))}%`}`
-    case 'isNull':
-      return value === true ? sql`${column} is null` : sql`${column} is not null`
-    default:
-      return sql`${column} ${raw({ gt: '>', gte: '>=', lt: '<', lte: '<=' }[operator])} ${value}${cast}`
-  }
-}
-
-/** One comparison of one field, as SQL over the table alias. */
-function condition(
-  scan: Scan,
-  field: FieldInfo,
-  alias: string,
-  operator: Operator,
-  value: unknown,
-  path: string
-): Sql {
-  if (++scan.conditions > maxConditions) {
-    reject(scan, path, 'too_many', `Give at most ${maxConditions} conditions.`)
-  }
-  const column = raw(`${alias}."${field.column}"`)
-  if (operator === 'isNull') {
-    if (typeof value !== 'boolean') reject(scan, path, 'type', 'isNull takes true or false.')
-    return compare(column, field.sqlType, operator, value)
-  }
-  const schema = schemaFor(field, operator)
-  const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
-  values.forEach((v, i) => check(scan, schema, v, values === value ? `${path}/${i}` : path))
-  if (field.kind === 'list') return sql`${column} @> array[${value}]::text[]`
-  if (field.kind === 'email') {
-    const lower = (v: unknown) => (typeof v === 'string' ? v.toLowerCase() : v)
-    return compare(
-      sql`lower(${column})`,
-      'text',
-      operator,
-      values === value ? values.map(lower) : lower(value)
-    )
-  }
-  return compare(column, field.sqlType, operator, value)
-}
-
-const customName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
-
-function customCondition(
-  scan: Scan,
-  field: FieldInfo,
-  alias: string,
-  key: string,
-  operator: Operator,
-  value: unknown,
-  path: string
-): Sql {
-  scan.conditions++
-  if (!customName.test(key)) reject(scan, path, 'invalid_name', `${key} is not the name of a custom field.`)
-  const json = sql`${raw(`${alias}."${field.column}"`)} -> ${key}`
-  if (['gt', 'gte', 'lt', 'lte'].includes(operator)) {
-    const number = typeof value === 'string' ? Number(value) : value
-    check(scan, numeric, number, path)
-    const stored = sql`case when jsonb_typeof(${json}) = 'number' then (${json})::numeric end`
-    return compare(stored, 'numeric', operator, number)
-  }
-  const stored = sql`(${json} #>> '{}')`
-  if (operator === 'isNull') {
-    if (typeof value !== 'boolean') reject(scan, path, 'type', 'isNull takes true or false.')
-    return compare(stored, 'text', operator, value)
-  }
-  const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
-  for (const v of values) check(scan, anyScalar, v, path)
-  return compare(stored, 'text', operator, values === value ? values.map(String) : String(value))
-}
 
 function related(
   scan: Scan,
@@ -265,7 +86,8 @@ function entry(
   if (field.kind === 'customFields') {
     return combine(
       tests.flatMap(([name, ops]) => {
-        if (!isObject(ops)) reject(scan, `${path}/${escapePointer(name)}`, 'type', 'Give an object of operators.')
+        if (!isObject(ops))
+          reject(scan, `${path}/${escapePointer(name)}`, 'type', 'Give an object of operators.')
         return Object.entries(ops).map(([op, v]) => {
           const at = `${path}/${escapePointer(name)}/${escapePointer(op)}`
           return customCondition(scan, field, alias, name, operator(scan, field, op, at), v, at)
@@ -283,7 +105,13 @@ function entry(
   )
 }
 
-function filterable(scan: Scan, resource: Resource, key: string, path: string, relations: boolean): FieldInfo {
+function filterable(
+  scan: Scan,
+  resource: Resource,
+  key: string,
+  path: string,
+  relations: boolean
+): FieldInfo {
   const known = [...resource.filters, 'customFields']
   const field = known.includes(key) ? resource.fields.get(key) : undefined
   if (field) return field
@@ -364,7 +192,12 @@ export function filterFromQuery(resource: Resource, parameters: Record<string, s
 }
 
 /** The same as SQL; errors name the query parameter. */
-export function querySql(ctx: Context, resource: Resource, alias: string, parameters: Record<string, string>): Sql {
+export function querySql(
+  ctx: Context,
+  resource: Resource,
+  alias: string,
+  parameters: Record<string, string>
+): Sql {
   const names = Object.keys(parameters)
   const scan: Scan = {
     ctx,

@@ -39,7 +39,11 @@ export async function changesOf(
   return {
     data: shown.map(({ before, after, ...change }) => ({
       ...change,
-      fields: Object.keys(after).map(field => ({ field, from: before[field] ?? null, to: after[field] ?? null }))
+      fields: Object.keys(after).map(field => ({
+        field,
+        from: before[field] ?? null,
+        to: after[field] ?? null
+      }))
     })),
     page: { hasMore, nextCursor: hasMore ? String(shown.at(-1)!.version) : null }
   }

@@ -97,7 +97,7 @@ export function operation<
       query: query && compile(query, 'query'),
       body: body && compile(config.accepts ?? body, 'body')
     },
-    run: run as Operation['run']
+    run: run
   }
 }
 

@@ -1,6 +1,5 @@
 import { getTableColumns, getTableName, is, SQL, type Table } from 'drizzle-orm'
 import {
-
   Closed,
   CustomFieldsSchema,
   ExternalIdsSchema,
@@ -45,10 +44,20 @@ export interface FieldInfo {
 
 type Row<T extends Table> = T['$inferSelect']
 type FieldsOf<T extends Table, F> = {
-  [K in keyof F]: K extends keyof Row<T> ? (F[K] extends Field<infer V> ? Agrees<V, Row<T>[K]> : never) : never
+  [K in keyof F]: K extends keyof Row<T>
+    ? F[K] extends Field<infer V>
+      ? Agrees<V, Row<T>[K]>
+      : never
+    : never
 }
 // A schema may be narrower than its column (an enum over text), but not wider, nor differ in nullability.
-type Agrees<V, C> = [V] extends [C] ? ([null] extends [C] ? ([null] extends [V] ? Field<V> : never) : Field<V>) : never
+type Agrees<V, C> = [V] extends [C]
+  ? [null] extends [C]
+    ? [null] extends [V]
+      ? Field<V>
+      : never
+    : Field<V>
+  : never
 
 interface Config<T extends Table, F, R, C> {
   /** Singular, camelCase: the GraphQL type and the prefix of event types follow from it. */
@@ -171,7 +180,7 @@ export function resource<
 >(config: Config<T, F, R, C>): Resource {
   const readonly = fieldInfos(config.table, { ...baseReadonly, ...(config.readonly as R | undefined) }, false)
   const writable = fieldInfos(config.table, { ...(config.fields as F), ...baseWritable }, true)
-  const createOnly = fieldInfos(config.table, (config.createOnly ?? {}) as Record<string, Field>, false)
+  const createOnly = fieldInfos(config.table, config.createOnly ?? {}, false)
   const all = [...readonly.slice(0, 1), ...createOnly, ...writable, ...readonly.slice(1)]
   const fields = new Map(all.map(f => [f.name, f]))
   const built: Resource = {
@@ -204,4 +213,3 @@ export function resource<
   registry.set(built.name, built)
   return built
 }
-

@@ -59,16 +59,13 @@ export const Country = () =>
   Text(2, { pattern: '^[A-Z]{2}$', examples: ['BD'], description: 'ISO 3166-1 alpha-2' })
 
 /** ISO 4217. */
-export const Currency = () =>
-  Text(3, { pattern: '^[A-Z]{3}$', examples: ['EUR'], description: 'ISO 4217' })
+export const Currency = () => Text(3, { pattern: '^[A-Z]{3}$', examples: ['EUR'], description: 'ISO 4217' })
 
 /** BCP 47. */
-export const Language = () =>
-  Text(35, { format: 'language', examples: ['bn'], description: 'BCP 47' })
+export const Language = () => Text(35, { format: 'language', examples: ['bn'], description: 'BCP 47' })
 
 /** An IANA time zone. */
-export const TimeZone = () =>
-  Text(64, { format: 'time-zone', examples: ['Asia/Dhaka'], description: 'IANA' })
+export const TimeZone = () => Text(64, { format: 'time-zone', examples: ['Asia/Dhaka'], description: 'IANA' })
 
 /** An RFC 3339 instant; answered in UTC with milliseconds. */
 export const Instant = () =>
@@ -146,7 +143,7 @@ export function Nullable<T>(schema: Field<T>): Field<T | null> {
     type: [schema.type as string, 'null'],
     ...(schema.enum && { enum: [...schema.enum, null] })
   }
-  return copy as unknown as Field<T | null>
+  return copy
 }
 
 /** Whether null is among a schema's types. */

@@ -1,4 +1,4 @@
-import { operatorsOf } from './filter.js'
+import { operatorsOf } from './filter-values.js'
 import { maxPageSize } from './page.js'
 import type { Resource } from './resource.js'
 import {
@@ -38,7 +38,10 @@ export const oneQuery = Closed({
 })
 
 const sortEnum = (r: Resource) =>
-  Enum(`${r.typeName}OrderBy`, r.sorts.flatMap(s => [s, `-${s}`]))
+  Enum(
+    `${r.typeName}OrderBy`,
+    r.sorts.flatMap(s => [s, `-${s}`])
+  )
 
 // In a URL all values are text; they are read by the kind of their field.
 const parameter = (description: string) => optional(Text(10000, { description }))
@@ -69,7 +72,9 @@ export function listQuery(r: Resource): TObject {
     },
     {
       additionalProperties: false,
-      patternProperties: { '^customFields\\.[A-Za-z][A-Za-z0-9_]{0,63}(\\[[A-Za-z]+\\])?$': { type: 'string' } }
+      patternProperties: {
+        '^customFields\\.[A-Za-z][A-Za-z0-9_]{0,63}(\\[[A-Za-z]+\\])?$': { type: 'string' }
+      }
     }
   )
 }

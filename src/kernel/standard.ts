@@ -6,10 +6,22 @@ import { filterSql, isFilterParameter, querySql } from './filter.js'
 import { changesOf } from './history.js'
 import { nothing, operation, page, record, value, type Operation } from './operation.js'
 import { defaultSort } from './page.js'
-import { runBatch, type BatchOperation } from './batch.js'
+import type { BatchOperation } from './batch-plan.js'
+import { runBatch } from './batch.js'
 import { findRecord, listRecords, type RecordRow } from './read.js'
 import type { Resource } from './resource.js'
-import { batchBody, batchResult, looseBatch, byExternal, byId, changesResult, listQuery, oneQuery, searchBody, upsertBody } from './standard-schemas.js'
+import {
+  batchBody,
+  batchResult,
+  looseBatch,
+  byExternal,
+  byId,
+  changesResult,
+  listQuery,
+  oneQuery,
+  searchBody,
+  upsertBody
+} from './standard-schemas.js'
 import type { Static } from './schema.js'
 import { upsertOne } from './upsert.js'
 import { changeOne, createOne, findExternal, standardWriter, type Writer } from './writer.js'
@@ -74,7 +86,12 @@ function reads(r: Resource): Operation[] {
       run: (ctx, { body: _body, expectedVersion: _version, ...input }) => {
         const given = input as Record<string, unknown>
         const filters = Object.entries(given).filter(([k]) => isFilterParameter(r, k))
-        return listed(ctx, r, given, querySql(ctx, r, 't', Object.fromEntries(filters) as Record<string, string>))
+        return listed(
+          ctx,
+          r,
+          given,
+          querySql(ctx, r, 't', Object.fromEntries(filters) as Record<string, string>)
+        )
       }
     }),
     operation({
@@ -214,6 +231,9 @@ function writes(r: Resource, writer: Writer): Operation[] {
 }
 
 /** The operations that every resource has, on both surfaces. */
-export function standardOperations(resource: Resource, writer: Writer = standardWriter(resource)): Operation[] {
+export function standardOperations(
+  resource: Resource,
+  writer: Writer = standardWriter(resource)
+): Operation[] {
   return [...reads(resource), ...writes(resource, writer)]
 }

@@ -34,9 +34,13 @@ export function keepsExternalId(patch: Record<string, unknown>, target: Target):
 
 /** A 409 for a record in the bin that an upsert did not ask to restore. */
 export function inBin(resource: Resource, id: string): KithError {
-  return new KithError('in_bin', `The ${resource.name} is in the bin; ask for restore=true to bring it back.`, {
-    extra: { conflictsWith: { resource: resource.name, id } }
-  })
+  return new KithError(
+    'in_bin',
+    `The ${resource.name} is in the bin; ask for restore=true to bring it back.`,
+    {
+      extra: { conflictsWith: { resource: resource.name, id } }
+    }
+  )
 }
 
 /**
@@ -55,7 +59,10 @@ export async function upsertOne(
   for (let attempt = 0; attempt < 3; attempt++) {
     const [found] = await findExternal(ctx, resource, [key])
     if (found) {
-      return { record: await changeFound(ctx, resource, writer, found.recordId, target, body, options), created: false }
+      return {
+        record: await changeFound(ctx, resource, writer, found.recordId, target, body, options),
+        created: false
+      }
     }
     if (options.expectedVersion !== undefined) {
       throw new KithError('version_mismatch', `There is no ${resource.name} with this external id yet.`)

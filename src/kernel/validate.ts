@@ -70,7 +70,12 @@ const coercing = engine(true)
 const maxDepth = 24
 
 /** Refuses text that PostgreSQL or JSON cannot carry, and nesting that no input of ours has. */
-function checkText(value: unknown, path: string, where: ErrorItem['in'], depth: number): ErrorItem | undefined {
+function checkText(
+  value: unknown,
+  path: string,
+  where: ErrorItem['in'],
+  depth: number
+): ErrorItem | undefined {
   if (typeof value === 'string') {
     if (value.includes('\0')) return item(where, path, 'invalid_text', 'holds a NUL character')
     if (!value.isWellFormed()) return item(where, path, 'invalid_text', 'holds half of a surrogate pair')
@@ -99,7 +104,7 @@ function item(where: ErrorItem['in'], path: string, code: string, reason: string
 /** The known name that somebody who wrote `name` most likely meant, as a sentence, or nothing. */
 export function suggestion(name: string, known: readonly string[]): string {
   if (known.length === 0) return ''
-  const best = closest(name, known as string[])
+  const best = closest(name, known)
   return distance(name, best) <= Math.max(2, best.length / 2) ? ` Did you mean ${best}?` : ''
 }
 

@@ -46,7 +46,7 @@ export const insertColumns = memo((resource: Resource): InsertColumns => {
           const given = values[key] ?? (fallback(key) === 'now' ? undefined : fallback(key))
           const kind = resource.fields.get(key)?.kind
           const merged = (kind === 'customFields' || kind === 'object') && given != null
-          return [c.column, merged ? withoutNulls(given as object) : given]
+          return [c.column, merged ? withoutNulls(given) : given]
         })
       )
   }

@@ -38,8 +38,7 @@ export const newId = () => uuidv7()
 
 const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)
 
-const actorOf = (ctx: Context) =>
-  sql`${ctx.actor.type}, ${ctx.actor.id}::uuid, ${ctx.requestId}`
+const actorOf = (ctx: Context) => sql`${ctx.actor.type}, ${ctx.actor.id}::uuid, ${ctx.requestId}`
 
 // One event for each changed record, ordered by a number drawn after the record was locked.
 function eventSql(ctx: Context, resource: Resource, source: Sql): Sql {
@@ -67,8 +66,12 @@ function claimSql(ctx: Context, resource: Resource, rows: readonly NewRow[]): { 
     ? sql`claims as (${into}
           select ${ctx.workspaceId}, ${resource.name}, e ->> 'source', e ->> 'id', i.id
           from input i, jsonb_array_elements(i.external_ids) e
-          ${keyed ? sql`where i.id in (select record_id from keyed)
-            and (e ->> 'source', e ->> 'id') is distinct from (i._source, i._key)` : empty}), `
+          ${
+            keyed
+              ? sql`where i.id in (select record_id from keyed)
+            and (e ->> 'source', e ->> 'id') is distinct from (i._source, i._key)`
+              : empty
+          }), `
     : empty
   return { ctes: sql`${keyedSql}${othersSql}`, only }
 }
@@ -190,5 +193,5 @@ export async function changeRecords(
     union all
     select case when t._version <> t.version then 'stale' else 'unchanged' end, ${fields} from old t
     where not exists (select from done d where d.id = t.id)`)
-  return new Map(found.map(({ _outcome, ...record }) => [record.id as string, { outcome: _outcome, record: record as RecordRow }]))
+  return new Map(found.map(({ _outcome, ...record }) => [record.id, { outcome: _outcome, record: record }]))
 }

@@ -4,14 +4,7 @@ import type { Context } from './context.js'
 import { fieldError, KithError } from './errors.js'
 import type { RecordRow } from './read.js'
 import { resourceNamed, type Resource } from './resource.js'
-import {
-  changeRecords,
-  createRecords,
-  newId,
-  type Change,
-  type ChangeRow,
-  type NewRow
-} from './write.js'
+import { changeRecords, createRecords, newId, type Change, type ChangeRow, type NewRow } from './write.js'
 
 /** What is about to be written of a record, before it is; `created` tells a new record from a changed one. */
 export interface Proposal {

@@ -11,7 +11,7 @@ import {
   type GraphQLInputType
 } from 'graphql'
 import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
-import { operatorsOf } from '../kernel/filter.js'
+import { operatorsOf } from '../kernel/filter-values.js'
 import { listQuery } from '../kernel/standard-schemas.js'
 import type { Page, RecordRow } from '../kernel/read.js'
 import type { ConnectionRequest } from './graphql-loaders.js'
@@ -68,7 +68,11 @@ export function connectionType(resource: Resource, node: GraphQLObjectType): Gra
         resolve: ({ page }) => page.rows.map(row => ({ cursor: page.cursor(row), node: row }))
       },
       nodes: { type: records, description: 'The records.', resolve: ({ page }): RecordRow[] => page.rows },
-      pageInfo: { type: new GraphQLNonNull(pageInfo), description: 'Where the page stands.', resolve: resolvePageInfo },
+      pageInfo: {
+        type: new GraphQLNonNull(pageInfo),
+        description: 'Where the page stands.',
+        resolve: resolvePageInfo
+      },
       totalCount: {
         type: new GraphQLNonNull(GraphQLInt),
         description: 'How many there are in all; counted only when asked for.',
@@ -93,7 +97,9 @@ export class Filters {
   private ofField(field: FieldInfo): GraphQLInputType {
     if (field.kind === 'customFields') return Json
     const leaf = this.leafOf(field)
-    const base = String(leaf).replace(/^ID$/, 'Id').replace(/^Boolean$/, 'Bool')
+    const base = String(leaf)
+      .replace(/^ID$/, 'Id')
+      .replace(/^Boolean$/, 'Bool')
     const name = `${base}${field.kind === 'list' ? 'List' : ''}Filter`
     const known = this.operators.get(name)
     if (known) return known
@@ -106,7 +112,11 @@ export class Filters {
         description: operatorWords[op]
       }
     }
-    const made = new GraphQLInputObjectType({ name, description: `Conditions on a value of ${base}.`, fields })
+    const made = new GraphQLInputObjectType({
+      name,
+      description: `Conditions on a value of ${base}.`,
+      fields
+    })
     this.operators.set(name, made)
     return made
   }
@@ -137,7 +147,8 @@ export class Filters {
           name,
           {
             type: this.of(resourceNamed(r.target), true),
-            description: r.kind === 'one' ? `The ${name} is like this.` : `At least one of ${name} is like this.`
+            description:
+              r.kind === 'one' ? `The ${name} is like this.` : `At least one of ${name} is like this.`
           }
         ])
     return {
@@ -179,4 +190,3 @@ export function connectionArguments(
     orderBy: { type: types.enumOf(order), description: 'In which order; newest first unless said.' }
   }
 }
-

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { GraphQLError, type ExecutionResult } from 'graphql'
+import { GraphQLError, OperationTypeNode, type ExecutionResult } from 'graphql'
 import mercurius from 'mercurius'
 import { KithError, parameterError } from '../kernel/errors.js'
-import { Closed, Nullable, Text, Type, type Field } from '../kernel/schema.js'
+import { Closed, Nullable, Text, Type } from '../kernel/schema.js'
 import { compile, refuse } from '../kernel/validate.js'
 import { graphqlSchema } from './graphql.js'
 import { Loaders } from './graphql-loaders.js'
@@ -20,7 +20,7 @@ interface GraphRequest {
 const free = () => Type.Optional(Type.Unsafe<unknown>({ type: ['object', 'null'] }))
 const requestSchema = Closed({
   query: Text(100_000),
-  operationName: Type.Optional(Nullable(Text(1000) as Field<string>)),
+  operationName: Type.Optional(Nullable(Text(1000))),
   variables: free(),
   extensions: free()
 })
@@ -38,9 +38,9 @@ function mediaType(request: FastifyRequest): string | undefined {
 
 function jsonParameter(query: Record<string, unknown>, name: string): unknown {
   const text = query[name]
-  if (text === undefined || text === '') return undefined
+  if (typeof text !== 'string' || text === '') return undefined
   try {
-    return JSON.parse(String(text))
+    return JSON.parse(text)
   } catch {
     throw parameterError(name, `${name} is not JSON.`, 'invalid_json')
   }
@@ -57,7 +57,13 @@ function requestOf(request: FastifyRequest): GraphRequest {
     ...(query.variables !== undefined && { variables: jsonParameter(query, 'variables') }),
     ...(query.extensions !== undefined && { extensions: jsonParameter(query, 'extensions') })
   }
-  refuse(checkRequest(found).map(({ pointer, ...item }) => ({ ...item, in: 'query', parameter: pointer!.slice(1) })))
+  refuse(
+    checkRequest(found).map(({ pointer, ...item }) => ({
+      ...item,
+      in: 'query',
+      parameter: pointer!.slice(1)
+    }))
+  )
   return found as unknown as GraphRequest
 }
 
@@ -75,7 +81,11 @@ const unnamed = () =>
     extensions: { code: 'bad_request', status: 400 }
   })
 
-type Execute = (request: GraphRequest, context: GraphContext, fallback: (e: unknown) => KithError) => Promise<Answer>
+type Execute = (
+  request: GraphRequest,
+  context: GraphContext,
+  fallback: (e: unknown) => KithError
+) => Promise<Answer>
 
 function executor(app: FastifyInstance, documents: Documents): Execute {
   return async ({ query, operationName, variables }, context, fallback) => {
@@ -83,13 +93,14 @@ function executor(app: FastifyInstance, documents: Documents): Execute {
     if (!document) return { result: { errors: errors! }, refused: true }
     const wrong = documents.checkVariables(document, operationName ?? undefined, variables ?? {})
     if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
-    if (!operationOf(document, operationName ?? undefined)) return { result: { errors: [unnamed()] }, refused: true }
-    const result = (await app.graphql(
+    if (!operationOf(document, operationName ?? undefined))
+      return { result: { errors: [unnamed()] }, refused: true }
+    const result: ExecutionResult = await app.graphql<ExecutionResult['data'], Record<string, unknown>>(
       query,
-      context as never,
+      { ...context },
       variables ?? {},
       operationName ?? undefined
-    )) as ExecutionResult
+    )
     const shown = result.errors?.map(e => toGraphQLError(e, fallback))
     return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
   }
@@ -101,11 +112,15 @@ function statusOf({ refused, result }: Answer, type: string): number {
   return typeof status === 'number' ? status : 400
 }
 
-function refuseMutation(documents: Documents, request: FastifyRequest, { query, operationName }: GraphRequest): void {
+function refuseMutation(
+  documents: Documents,
+  request: FastifyRequest,
+  { query, operationName }: GraphRequest
+): void {
   if (request.method !== 'GET') return
   const { document } = documents.check(query)
   const operation = document && operationOf(document, operationName ?? undefined)
-  if (!operation || operation.operation === 'query') return
+  if (!operation || operation.operation === OperationTypeNode.QUERY) return
   throw new KithError('method_not_allowed', 'Mutations are sent by POST.', { headers: { allow: 'POST' } })
 }
 
@@ -148,4 +163,3 @@ export async function graphqlRoutes(
     }
   })
 }
-

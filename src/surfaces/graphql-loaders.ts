@@ -1,7 +1,14 @@
 import DataLoader from 'dataloader'
 import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
-import { countByParent, findRecords, listByParent, type ListRequest, type Page, type RecordRow } from '../kernel/read.js'
+import {
+  countByParent,
+  findRecords,
+  listByParent,
+  type ListRequest,
+  type Page,
+  type RecordRow
+} from '../kernel/read.js'
 import type { Relation, Resource } from '../kernel/resource.js'
 import type { Sql } from 'sql-template-tag'
 
@@ -28,7 +35,7 @@ export class Loaders {
       const found = await load(ids)
       return ids.map(id => found.get(id) ?? missing)
     })
-    this.loaders.set(key, made as DataLoader<string, unknown>)
+    this.loaders.set(key, made)
     return made
   }
 
@@ -54,7 +61,12 @@ export class Loaders {
   }
 
   /** How many records point to a parent. */
-  count(target: Resource, relation: Relation, parent: string, connection: ConnectionRequest): Promise<number> {
+  count(
+    target: Resource,
+    relation: Relation,
+    parent: string,
+    connection: ConnectionRequest
+  ): Promise<number> {
     return this.loader<number>(
       `count|${target.name}|${relation.field}|${connection.key}`,
       ids => countByParent(this.ctx, target, relation.field, ids, connection.where),

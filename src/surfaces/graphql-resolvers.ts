@@ -1,14 +1,14 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
 import { authorize } from '../kernel/authorize.js'
 import type { Context, Database } from '../kernel/context.js'
-import { KithError, parameterError } from '../kernel/errors.js'
+import { type KithError, parameterError } from '../kernel/errors.js'
 import { filterSql } from '../kernel/filter.js'
 import { invoke, type Operation, type Request } from '../kernel/operation.js'
 import { defaultSort, maxPageSize } from '../kernel/page.js'
 import { findTypes, listRecords, type RecordRow } from '../kernel/read.js'
 import { allResources, resourceNamed, type Relation, type Resource } from '../kernel/resource.js'
 import type { Connection } from './graphql-connections.js'
-import { Loaders, type ConnectionRequest } from './graphql-loaders.js'
+import { type Loaders, type ConnectionRequest } from './graphql-loaders.js'
 import { selectedColumns } from './graphql-selection.js'
 
 /** What every resolver gets: who asks, and the loaders of this one request. */
@@ -40,8 +40,13 @@ function connectionRequest(
   standardSize: number
 ): ConnectionRequest {
   const backward = args.last != null
-  if (backward && args.first != null) throw parameterError('last', 'Give first or last, not both.', 'not_allowed')
-  const size = backward ? pageSize('last', args.last!) : args.first != null ? pageSize('first', args.first) : standardSize
+  if (backward && args.first != null)
+    throw parameterError('last', 'Give first or last, not both.', 'not_allowed')
+  const size = backward
+    ? pageSize('last', args.last!)
+    : args.first != null
+      ? pageSize('first', args.first)
+      : standardSize
   const where = args.filter == null ? undefined : filterSql(ctx, resource, 't', args.filter)
   return {
     key: JSON.stringify([args, fields.length]),
@@ -69,7 +74,13 @@ export async function rootConnection(
   const connection = connectionRequest(ctx, resource, args, selectedColumns(resource, info, true), 50)
   const page = await listRecords(ctx, resource, connection.request)
   const count = async () => {
-    const counted = await listRecords(ctx, resource, { sort: defaultSort, size: 1, count: true, fields: ['id'], ...(connection.where && { where: connection.where }) })
+    const counted = await listRecords(ctx, resource, {
+      sort: defaultSort,
+      size: 1,
+      count: true,
+      fields: ['id'],
+      ...(connection.where && { where: connection.where })
+    })
     return counted.totalCount!
   }
   return { page, connection, count }
@@ -120,7 +131,8 @@ export function rootRecord(
 
 /** Records of any type by their ids, in the order asked for. */
 export async function nodesByIds(ids: readonly string[], { ctx, loaders }: GraphContext, parameter: string) {
-  if (ids.length > maxPageSize) throw parameterError(parameter, `Give at most ${maxPageSize} ids.`, 'maxItems')
+  if (ids.length > maxPageSize)
+    throw parameterError(parameter, `Give at most ${maxPageSize} ids.`, 'maxItems')
   const wanted = ids.map(id => idOf(id, parameter))
   const readable = allResources().filter(r => ctx.scopes.has('admin') || ctx.scopes.has(r.permissions.read))
   const types = await findTypes(ctx, readable, [...new Set(wanted)])
@@ -148,7 +160,8 @@ export async function runOperation(
   info: GraphQLResolveInfo
 ): Promise<unknown> {
   const key = ctx.idempotencyKey
-  const own = operation.kind === 'write' && key !== null ? { ...ctx, idempotencyKey: `${key}:${pathOf(info)}` } : ctx
+  const own =
+    operation.kind === 'write' && key !== null ? { ...ctx, idempotencyKey: `${key}:${pathOf(info)}` } : ctx
   let fresh: unknown
   const { answer, replayed } = await invoke(database, own, operation, request, result => {
     fresh = result
@@ -158,10 +171,15 @@ export async function runOperation(
 }
 
 /** An execution error, by the executor or its compiled form, which leaves parts of it out. */
-type ExecutionError = Pick<GraphQLError, 'message' | 'path' | 'originalError'> & { extensions?: Record<string, unknown> }
+type ExecutionError = Pick<GraphQLError, 'message' | 'path' | 'originalError'> & {
+  extensions?: Record<string, unknown>
+}
 
 /** An error of ours as GraphQL clients see it: the REST code, and items whose pointers are relative to the input. */
-export function toGraphQLError(error: ExecutionError, asKithError: (error: unknown) => KithError): GraphQLError {
+export function toGraphQLError(
+  error: ExecutionError,
+  asKithError: (error: unknown) => KithError
+): GraphQLError {
   const known = asKithError(error.originalError ?? error)
   const errors = known.errors?.map(({ parameter, pointer, ...item }) => ({
     ...item,

@@ -1,4 +1,10 @@
-import type { FieldNode, FragmentDefinitionNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql'
+import {
+  Kind,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLResolveInfo,
+  type SelectionSetNode
+} from 'graphql'
 import { publicFields } from '../kernel/columns.js'
 import type { Resource } from '../kernel/resource.js'
 
@@ -6,8 +12,9 @@ type Fragments = Record<string, FragmentDefinitionNode>
 
 function fieldsOf(set: SelectionSetNode | undefined, fragments: Fragments): FieldNode[] {
   return (set?.selections ?? []).flatMap(node => {
-    if (node.kind === 'Field') return [node]
-    const inner = node.kind === 'FragmentSpread' ? fragments[node.name.value]?.selectionSet : node.selectionSet
+    if (node.kind === Kind.FIELD) return [node]
+    const inner =
+      node.kind === Kind.FRAGMENT_SPREAD ? fragments[node.name.value]?.selectionSet : node.selectionSet
     return fieldsOf(inner, fragments)
   })
 }
@@ -36,8 +43,13 @@ export function selectedColumns(resource: Resource, info: GraphQLResolveInfo, co
   const { small, heavy } = sizes(resource)
   let nodes = info.fieldNodes.flatMap(n => fieldsOf(n.selectionSet, info.fragments))
   if (connection) {
-    const edges = nodes.filter(n => n.name.value === 'edges').flatMap(n => fieldsOf(n.selectionSet, info.fragments))
-    const records = [...nodes.filter(n => n.name.value === 'nodes'), ...edges.filter(n => n.name.value === 'node')]
+    const edges = nodes
+      .filter(n => n.name.value === 'edges')
+      .flatMap(n => fieldsOf(n.selectionSet, info.fragments))
+    const records = [
+      ...nodes.filter(n => n.name.value === 'nodes'),
+      ...edges.filter(n => n.name.value === 'node')
+    ]
     nodes = records.flatMap(n => fieldsOf(n.selectionSet, info.fragments))
   }
   return nodes.some(n => heavy.has(n.name.value)) ? publicFields(resource) : small

@@ -52,7 +52,8 @@ const byJsonType: Record<string, GraphQLScalarType> = {
 }
 
 const typeOf = (schema: TSchema) =>
-  (Array.isArray(schema.type) ? (schema.type as string[]).find(t => t !== 'null') : schema.type) as string | undefined
+  (Array.isArray(schema.type) ? (schema.type as string[]).find(t => t !== 'null') : schema.type) as
+    string | undefined
 
 /** Makes GraphQL types out of schemas, each name once. */
 export class TypeFactory {
@@ -72,7 +73,10 @@ export class TypeFactory {
       name,
       description: `One of ${values.length} choices.`,
       values: Object.fromEntries(
-        values.map(v => [enumName(v, name.endsWith('OrderBy')), { value: v, description: `\`${v}\` in REST.` }])
+        values.map(v => [
+          enumName(v, name.endsWith('OrderBy')),
+          { value: v, description: `\`${v}\` in REST.` }
+        ])
       )
     })
     this.enums.set(name, made)
@@ -101,7 +105,9 @@ export class TypeFactory {
     const leaf = this.leaf(schema)
     if (leaf) return leaf
     if (typeOf(schema) === 'array') {
-      return new GraphQLList(this.output(schema.items as TSchema, hint.replace(/ies$/, 'y').replace(/s$/, '')))
+      return new GraphQLList(
+        this.output(schema.items as TSchema, hint.replace(/ies$/, 'y').replace(/s$/, ''))
+      )
     }
     return this.objectOutput(schema as TObject, this.named(schema, hint))
   }
@@ -113,13 +119,19 @@ export class TypeFactory {
     const optional = new Set(Object.keys(schema.properties).filter(k => !schema.required?.includes(k)))
     const made = new GraphQLObjectType({
       name,
-      description: (schema.description as string | undefined) ?? describe(name),
+      description: schema.description ?? describe(name),
       fields: () =>
         Object.fromEntries(
           Object.entries(schema.properties).map(([key, property]) => {
             const type = this.output(property, name + pascal(key))
             const nullable = optional.has(key) && type instanceof GraphQLNonNull
-            return [key, { type: nullable ? (type.ofType as GraphQLOutputType) : type, description: description(key, property) }]
+            return [
+              key,
+              {
+                type: nullable ? (type.ofType as GraphQLOutputType) : type,
+                description: description(key, property)
+              }
+            ]
           })
         )
     })
@@ -134,7 +146,9 @@ export class TypeFactory {
       const item = this.input(schema.items as TSchema, hint.replace(/ies$/, 'y').replace(/s$/, ''))
       return new GraphQLList(new GraphQLNonNull(item))
     }
-    return this.objectInput(this.named(schema, hint) + 'Input', () => this.inputFields(schema as TObject, hint))
+    return this.objectInput(this.named(schema, hint) + 'Input', () =>
+      this.inputFields(schema as TObject, hint)
+    )
   }
 
   objectInput(name: string, fields: () => GraphQLInputFieldConfigMap): GraphQLInputObjectType {
@@ -169,5 +183,4 @@ const words = (name: string) => name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLo
 export const describe = (name: string) => `${pascal(words(name))}.`
 
 /** A field's own description, or its name in words. */
-export const description = (name: string, schema: TSchema) =>
-  (schema.description as string | undefined) ?? describe(name)
+export const description = (name: string, schema: TSchema) => schema.description ?? describe(name)

@@ -2,6 +2,7 @@ import {
   coerceInputValue,
   GraphQLError,
   isInputType,
+  Kind,
   parse,
   specifiedRules,
   typeFromAST,
@@ -24,7 +25,11 @@ const rememberedAtMost = 1000
 
 const pointer = (parts: readonly (string | number)[]) => parts.map(p => `/${p}`).join('')
 
-function invalid(error: GraphQLError, code: 'invalid_input' | 'bad_request', items: ErrorItem[]): GraphQLError {
+function invalid(
+  error: GraphQLError,
+  code: 'invalid_input' | 'bad_request',
+  items: ErrorItem[]
+): GraphQLError {
   return new GraphQLError(error.message, {
     nodes: error.nodes ?? null,
     source: error.source ?? null,
@@ -39,12 +44,14 @@ function pathTo(document: DocumentNode, target: ASTNode): (string | number)[] | 
   visit(document, {
     enter(node, _key, parent, _path, ancestors) {
       if (node !== target) return undefined
-      const chain = [...ancestors, parent, node].filter((a): a is ASTNode => a !== undefined && !Array.isArray(a))
-      const argument = chain.findIndex(n => n.kind === 'Argument')
+      const chain = [...ancestors, parent, node].filter(
+        (a): a is ASTNode => a !== undefined && !Array.isArray(a)
+      )
+      const argument = chain.findIndex(n => n.kind === Kind.ARGUMENT)
       if (argument < 0) return undefined
       const names = chain
         .slice(argument)
-        .flatMap(n => (n.kind === 'Argument' || n.kind === 'ObjectField' ? [n.name.value] : []))
+        .flatMap(n => (n.kind === Kind.ARGUMENT || n.kind === Kind.OBJECT_FIELD ? [n.name.value] : []))
       found = names[0] === 'input' ? names.slice(1) : names
       return undefined
     }
@@ -99,7 +106,11 @@ export class Documents {
   }
 
   /** What of the variables does not fit its type, with pointers relative to the argument that they are used in. */
-  checkVariables(document: DocumentNode, operationName: string | undefined, given: Record<string, unknown>): GraphQLError[] {
+  checkVariables(
+    document: DocumentNode,
+    operationName: string | undefined,
+    given: Record<string, unknown>
+  ): GraphQLError[] {
     const operation = operationOf(document, operationName)
     const errors: GraphQLError[] = []
     for (const definition of operation?.variableDefinitions ?? []) {
@@ -107,7 +118,7 @@ export class Documents {
       const type = typeFromAST(this.schema, definition.type)
       if (!isInputType(type)) continue
       const missing = given[name] === undefined
-      if (missing && (definition.defaultValue || definition.type.kind !== 'NonNullType')) continue
+      if (missing && (definition.defaultValue || definition.type.kind !== Kind.NON_NULL_TYPE)) continue
       coerceInputValue(missing ? null : given[name], type, (path, _value, error) => {
         const used = argumentOf(document, name)
         const full = used === 'input' ? path : [used, ...path]
@@ -119,8 +130,11 @@ export class Documents {
 }
 
 /** The operation that a request would run; undefined where several stand to choose from, or none has the name. */
-export function operationOf(document: DocumentNode, name: string | undefined): OperationDefinitionNode | undefined {
-  const operations = document.definitions.filter(d => d.kind === 'OperationDefinition')
+export function operationOf(
+  document: DocumentNode,
+  name: string | undefined
+): OperationDefinitionNode | undefined {
+  const operations = document.definitions.filter(d => d.kind === Kind.OPERATION_DEFINITION)
   if (name === undefined) return operations.length === 1 ? operations[0] : undefined
   return operations.find(o => o.name?.value === name)
 }
@@ -129,7 +143,7 @@ function argumentOf(document: DocumentNode, variable: string): string {
   let found = variable
   visit(document, {
     Argument(node) {
-      if (node.value.kind === 'Variable' && node.value.name.value === variable) found = node.name.value
+      if (node.value.kind === Kind.VARIABLE && node.value.name.value === variable) found = node.name.value
     }
   })
   return found

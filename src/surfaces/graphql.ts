@@ -120,7 +120,8 @@ class Builder {
         type: new GraphQLNonNull(this.connection(resource)),
         description: `The ${resource.plural} of the workspace.`,
         args: connectionArguments(resource, this.types, this.filters),
-        resolve: (_root, args, context, info) => rootConnection(resource, args as ConnectionArgs, context, info)
+        resolve: (_root, args, context, info) =>
+          rootConnection(resource, args as ConnectionArgs, context, info)
       }
     }
   }
@@ -131,7 +132,10 @@ class Builder {
     const isRecord = result.kind === 'record'
     const hint = pascal(operation.graphql!.replace(/\.(.)/g, (_, c: string) => c.toUpperCase()))
     const schemas = [params, isRecord ? undefined : query, body as TObject | undefined]
-    const args = Object.assign({}, ...schemas.map(s => s && this.types.inputFields(s, hint))) as GraphQLFieldConfigArgumentMap
+    const args = Object.assign(
+      {},
+      ...schemas.map(s => s && this.types.inputFields(s, hint))
+    ) as GraphQLFieldConfigArgumentMap
     return {
       type: isRecord
         ? this.record(result.resource!)
@@ -167,7 +171,10 @@ class Builder {
       type: new GraphQLNonNull(this.payload(operation, name)),
       description: operation.summary + '.',
       args: {
-        input: { type: new GraphQLNonNull(this.types.objectInput(`${name}Input`, fields)), description: 'What to write.' }
+        input: {
+          type: new GraphQLNonNull(this.types.objectInput(`${name}Input`, fields)),
+          description: 'What to write.'
+        }
       },
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
@@ -200,7 +207,10 @@ class Builder {
               type: new GraphQLNonNull(this.record(resource!)),
               description: `The ${resource!.name} as it is now.`
             },
-            created: { type: new GraphQLNonNull(GraphQLBoolean), description: 'Whether it was made by this call.' }
+            created: {
+              type: new GraphQLNonNull(GraphQLBoolean),
+              description: 'Whether it was made by this call.'
+            }
           }
         : { id: { type: new GraphQLNonNull(GraphQLID), description: 'The id of the record.' } }
     return new GraphQLObjectType({ name: `${name}Payload`, description: describe(`${name}Payload`), fields })
@@ -249,7 +259,10 @@ const nodeFields: Fields = {
     type: new GraphQLNonNull(new GraphQLList(node)),
     description: 'Records by their ids, in that order; null where there is none.',
     args: {
-      ids: { type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(GraphQLID))), description: 'At most 200.' }
+      ids: {
+        type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(GraphQLID))),
+        description: 'At most 200.'
+      }
     },
     resolve: (_root, { ids }: Input, context) => nodesByIds(ids as string[], context, 'ids')
   }
@@ -269,7 +282,11 @@ export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
       description: 'What can be read.',
       fields: { ...nodeFields, ...lookups, ...reads }
     }),
-    mutation: new GraphQLObjectType({ name: 'Mutation', description: 'What can be written.', fields: writes }),
+    mutation: new GraphQLObjectType({
+      name: 'Mutation',
+      description: 'What can be written.',
+      fields: writes
+    }),
     types: allResources().map(r => builder.record(r))
   })
 }

@@ -97,7 +97,8 @@ function queryOf(operation: Operation, request: FastifyRequest): Record<string, 
 function bodyOf(operation: Operation, request: FastifyRequest): unknown {
   if (operation.body) return request.body
   const body: unknown = request.body
-  const empty = body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)
+  const empty =
+    body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)
   if (!empty) throw new KithError('invalid_input', 'This call takes no body.')
   return undefined
 }

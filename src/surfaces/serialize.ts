@@ -28,7 +28,10 @@ export function recordSchema(resource: Resource): TSchema {
       const target = resourceNamed(r.target).model
       return [name, Type.Optional({ ...target, type: ['object', 'null'] } as unknown as TSchema)]
     })
-  return Closed({ ...resource.model.properties, ...(Object.fromEntries(embedded) as Record<string, TSchema>) })
+  return Closed({
+    ...resource.model.properties,
+    ...(Object.fromEntries(embedded) as Record<string, TSchema>)
+  })
 }
 
 /** A page as REST answers it. */
@@ -54,4 +57,3 @@ export function answerSchema(operation: Operation): TSchema | undefined {
 export function writerOf(schema: TSchema): (value: unknown) => string {
   return fastJsonStringify(lean(schema) as never) as (value: unknown) => string
 }
-

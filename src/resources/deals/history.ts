@@ -53,7 +53,8 @@ function toInput(rows: readonly NewHistoryRow[]): string {
   )
 }
 
-const inputColumns = raw(`n int, deal_id uuid, at timestamptz(3), pipeline_id uuid, stage_id uuid, position int,
+const inputColumns =
+  raw(`n int, deal_id uuid, at timestamptz(3), pipeline_id uuid, stage_id uuid, position int,
   kind text, stage_name text, pipeline_name text, valued boolean, amount numeric, currency text,
   probability double precision, expected_close_date date, owner_id uuid`)
 
@@ -113,7 +114,7 @@ export async function recompute(
        where added.deal_id = s.deal_id) as rows
     from state s`)
   return {
-    states: new Map(found.map(({ rows: _rows, ...state }) => [state.dealId as string, state as DerivedState])),
+    states: new Map(found.map(({ rows: _rows, ...state }) => [state.dealId, state])),
     rows: JSON.stringify(found.flatMap(f => f.rows ?? []))
   }
 }

@@ -51,7 +51,8 @@ function toRow(move: Move, deal: Locked | undefined, stages: Stages): NewHistory
   }
   const stage = stageAt(stages, move.stageId, '/stageId')
   refuseFuture(stages, move.at, '/at')
-  const problem = refuseArchived(stage, '/stageId') ?? refuseSilentLoss(stage, move.lostReason ?? deal.lostReason)
+  const problem =
+    refuseArchived(stage, '/stageId') ?? refuseSilentLoss(stage, move.lostReason ?? deal.lostReason)
   if (problem) throw problem
   if (move.lostReason !== undefined && stage.kind !== 'lost') {
     throw fieldError('unprocessable', '/lostReason', `${stage.name} is not a lost stage.`, 'not_lost')
@@ -112,6 +113,7 @@ async function applied(
     })
   )
   const same = [...new Set(rows.map(r => r.dealId))].filter(id => !added.has(id))
-  for (const [id, record] of await findRecords(ctx, deals, same)) changes.set(id, { outcome: 'unchanged', record })
+  for (const [id, record] of await findRecords(ctx, deals, same))
+    changes.set(id, { outcome: 'unchanged', record })
   return changes
 }

@@ -80,7 +80,8 @@ const moveManyDeals = operation({
   kind: 'write',
   permission: deals.permissions.write,
   summary: 'Move up to 1,000 times, many deals',
-  description: 'Several moves of one deal make one change of it. With `atomic` the first failure undoes them all.',
+  description:
+    'Several moves of one deal make one change of it. With `atomic` the first failure undoes them all.',
   rest: 'POST /deals/moves',
   graphql: 'moveDeals',
   body: Closed({
@@ -134,15 +135,28 @@ const valueColumns = ['amount', 'currency', 'probability', 'expectedCloseDate', 
 function snapshots(facts: readonly Fact[]): Static<typeof historyRow>[] {
   const part = (fact: Fact | undefined, names: string[]) =>
     Object.fromEntries(names.map(n => [n, fact?.[n] ?? null]))
-  let stage = part(facts.find(f => f.stageId !== null), stageColumns)
-  let values = part(facts.find(f => f.valued), valueColumns)
+  let stage = part(
+    facts.find(f => f.stageId !== null),
+    stageColumns
+  )
+  let values = part(
+    facts.find(f => f.valued),
+    valueColumns
+  )
   return facts.map(fact => {
     if (fact.stageId !== null) stage = part(fact, stageColumns)
     if (fact.valued) values = part(fact, valueColumns)
     const { seq, at, recordedAt, actorType, actorId } = fact
-    return { seq, at, recordedAt, actorType, actorId, entered: fact.stageId !== null, ...stage, ...values } as Static<
-      typeof historyRow
-    >
+    return {
+      seq,
+      at,
+      recordedAt,
+      actorType,
+      actorId,
+      entered: fact.stageId !== null,
+      ...stage,
+      ...values
+    } as Static<typeof historyRow>
   })
 }
 

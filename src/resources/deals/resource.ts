@@ -1,5 +1,17 @@
 import { one, resource } from '../../kernel/resource.js'
-import { Closed, Currency, Day, Enum, Id, Instant, Money, Nullable, Share, Text, Type } from '../../kernel/schema.js'
+import {
+  Closed,
+  Currency,
+  Day,
+  Enum,
+  Id,
+  Instant,
+  Money,
+  Nullable,
+  Share,
+  Text,
+  Type
+} from '../../kernel/schema.js'
 import { deals as table } from './table.js'
 
 export const dealStatuses = ['open', 'won', 'lost'] as const
@@ -31,6 +43,7 @@ export const deals = resource({
   onCreate: {
     pipelineId: Type.Optional(Id('The pipeline it starts in; the one of its stage.')),
     stageId: Type.Optional(Id('The stage it starts in; needed without `history`.')),
+    openedAt: Type.Optional(Instant()),
     history: Type.Optional(HistoryInput)
   },
   fields: {

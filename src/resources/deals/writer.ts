@@ -2,7 +2,14 @@ import type { Context } from '../../kernel/context.js'
 import { fieldError, KithError } from '../../kernel/errors.js'
 import { changeRecords, createRecords, type ChangeRow, type NewRow } from '../../kernel/write.js'
 import { checkProposals, type Proposal, type Writer } from '../../kernel/writer.js'
-import { recompute, storeHistory, storeValues, valuedFields, type NewHistoryRow, type Values } from './history.js'
+import {
+  recompute,
+  storeHistory,
+  storeValues,
+  valuedFields,
+  type NewHistoryRow,
+  type Values
+} from './history.js'
 import { deals } from './resource.js'
 import { loadStages, refuseArchived, refuseFuture, refuseSilentLoss, stageAt, type Stages } from './stages.js'
 
@@ -53,7 +60,12 @@ function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[]
   })
   const differing = valuedFields.find(f => deal[f] !== undefined && deal[f] !== null && deal[f] !== values[f])
   if (differing) {
-    throw fieldError('unprocessable', `/${differing}`, `The history ends with another ${differing}.`, 'history_mismatch')
+    throw fieldError(
+      'unprocessable',
+      `/${differing}`,
+      `The history ends with another ${differing}.`,
+      'history_mismatch'
+    )
   }
   const last = rows[sorted.at(-1)!.i]!.stage
   const loss = refuseSilentLoss(last, deal.lostReason)
@@ -74,7 +86,12 @@ function prepare(id: string, deal: NewDeal & Values, stages: Stages): Prepared {
   const problem = refuseArchived(stage, '/stageId') ?? refuseSilentLoss(stage, deal.lostReason)
   if (problem) throw problem
   if (deal.pipelineId !== undefined && deal.pipelineId.toLowerCase() !== stage.pipelineId) {
-    throw fieldError('unprocessable', '/pipelineId', 'The stage belongs to another pipeline.', 'other_pipeline')
+    throw fieldError(
+      'unprocessable',
+      '/pipelineId',
+      'The stage belongs to another pipeline.',
+      'other_pipeline'
+    )
   }
   const values = pick(deal)
   return { rows: [{ dealId: id, at: deal.openedAt, stage, values }], values }
@@ -87,7 +104,7 @@ async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<strin
   const stages = await loadStages(ctx, [...new Set(stageIds(created))])
   for (const row of created) {
     try {
-      row.prepared = prepare(row.id, row.values as NewDeal & Values, stages)
+      row.prepared = prepare(row.id, row.values, stages)
     } catch (error) {
       if (!(error instanceof KithError)) throw error
       problems.set(row.id, error)
@@ -96,12 +113,17 @@ async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<strin
   return problems
 }
 
-const earlier = (a: string | undefined, b: string) => (a !== undefined && Date.parse(a) < Date.parse(b) ? a : b)
+const earlier = (a: string | undefined, b: string) =>
+  a !== undefined && Date.parse(a) < Date.parse(b) ? a : b
 
 /** The columns of a deal that follow from its history. */
 async function create(ctx: Context, rows: readonly NewRow[]) {
   const prepared = rows.map(r => r.prepared as Prepared)
-  const { states, rows: history } = await recompute(ctx, prepared.flatMap(p => p.rows), true)
+  const { states, rows: history } = await recompute(
+    ctx,
+    prepared.flatMap(p => p.rows),
+    true
+  )
   const records = await createRecords(
     ctx,
     deals,
@@ -122,7 +144,11 @@ async function change(ctx: Context, rows: readonly ChangeRow[]) {
   const valued = rows.filter(
     r => changes.get(r.id)?.outcome === 'changed' && valuedFields.some(f => r.patch[f] !== undefined)
   )
-  if (valued.length > 0) await storeValues(ctx, valued.map(r => r.id))
+  if (valued.length > 0)
+    await storeValues(
+      ctx,
+      valued.map(r => r.id)
+    )
   return changes
 }
 

@@ -1,7 +1,19 @@
 import type { Context } from '../../kernel/context.js'
 import { readEvents, type EventRow } from '../../kernel/events.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
-import { Bool, Closed, Enum, Id, Instant, Integer, List, Nullable, Text, Type, type Static } from '../../kernel/schema.js'
+import {
+  Bool,
+  Closed,
+  Enum,
+  Id,
+  Instant,
+  Integer,
+  List,
+  Nullable,
+  Text,
+  Type,
+  type Static
+} from '../../kernel/schema.js'
 import { JsonValue } from '../../kernel/standard-schemas.js'
 
 const Sequence = () => Text(19, { pattern: '^[0-9]{1,18}$', examples: ['4711'] })
@@ -47,7 +59,9 @@ export function eventOperations(sequence: (workspaceId: string) => Promise<void>
       query: Closed({
         after: Type.Optional(Sequence()),
         limit: Type.Optional(Integer(1, 1000)),
-        types: Type.Optional(Text(1000, { description: 'Comma-separated; `deal.*` stands for all of deals.' })),
+        types: Type.Optional(
+          Text(1000, { description: 'Comma-separated; `deal.*` stands for all of deals.' })
+        ),
         resource: Type.Optional(Text(50)),
         recordId: Type.Optional(Id())
       }),

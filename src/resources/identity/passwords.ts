@@ -16,9 +16,16 @@ let nobody: Promise<string> | undefined
 
 /** Whether the password is the stored one; takes as long where there is none, so that nobody learns who exists. */
 export async function verifyPassword(password: string, stored: string | null | undefined): Promise<boolean> {
-  const [, N, r, p, salt, key] = (stored ?? (await (nobody ??= hashPassword(randomBytes(16).toString("hex"))))).split('$')
+  const [, N, r, p, salt, key] = (
+    stored ?? (await (nobody ??= hashPassword(randomBytes(16).toString('hex'))))
+  ).split('$')
   const expected = Buffer.from(key!, 'base64url')
   const settings = { N: Number(N), r: Number(r), p: Number(p), maxmem: cost.maxmem }
-  const found = await derive(password.normalize('NFC'), Buffer.from(salt!, 'base64url'), expected.length, settings)
+  const found = await derive(
+    password.normalize('NFC'),
+    Buffer.from(salt!, 'base64url'),
+    expected.length,
+    settings
+  )
   return timingSafeEqual(found, expected) && stored != null
 }

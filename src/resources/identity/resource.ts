@@ -1,5 +1,18 @@
 import { one, resource } from '../../kernel/resource.js'
-import { Bool, Currency, Email, Enum, Id, Instant, Language, List, Nullable, Text, TimeZone, Type } from '../../kernel/schema.js'
+import {
+  Bool,
+  Currency,
+  Email,
+  Enum,
+  Id,
+  Instant,
+  Language,
+  List,
+  Nullable,
+  Text,
+  TimeZone,
+  Type
+} from '../../kernel/schema.js'
 import { apiKeys as apiKeyTable, users as userTable, workspaces as workspaceTable } from './table.js'
 
 export const workspaces = resource({
@@ -34,7 +47,9 @@ export const users = resource({
     name: Text(200),
     role: Enum('Role', roles),
     active: Bool(),
-    externalSubject: Nullable(Text(255, { description: "The `sub` of this person's tokens of an identity provider." }))
+    externalSubject: Nullable(
+      Text(255, { description: "The `sub` of this person's tokens of an identity provider." })
+    )
   },
   filters: ['email', 'name', 'role', 'active', 'externalSubject'],
   sorts: ['name'],

@@ -6,11 +6,7 @@ export type Role = (typeof roles)[number]
 const guarded = new Set(['users', 'api-keys', 'workspace'])
 const shared = new Set(['pipelines', 'stages'])
 
-const reads = () => [
-  ...allResources().map(r => r.permissions.read),
-  'events:read',
-  'metrics:read'
-]
+const reads = () => [...allResources().map(r => r.permissions.read), 'events:read', 'metrics:read']
 
 const writes = (without: Set<string>) =>
   allResources()

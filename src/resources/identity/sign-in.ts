@@ -18,7 +18,12 @@ export interface TokenClaims {
 /** Signs an access token; undefined where this server does not issue any. */
 export type SignToken = ((claims: TokenClaims, seconds: number) => string) | undefined
 
-async function signIn(ctx: Context, workspace: string, email: string, password: string): Promise<TokenClaims> {
+async function signIn(
+  ctx: Context,
+  workspace: string,
+  email: string,
+  password: string
+): Promise<TokenClaims> {
   const [user] = await ctx.db.query<{ id: string; workspaceId: string; hash: string | null }>(sql`
     select u.id, u.workspace_id as "workspaceId", u.password_hash as hash
     from workspaces w join users u on u.workspace_id = w.workspace_id
@@ -45,12 +50,20 @@ const createToken = (sign: SignToken) =>
       password: Text(200)
     }),
     result: value(
-      Closed({ accessToken: Text(4000), tokenType: Enum('TokenType', ['Bearer']), expiresIn: Integer(1, 86400) })
+      Closed({
+        accessToken: Text(4000),
+        tokenType: Enum('TokenType', ['Bearer']),
+        expiresIn: Integer(1, 86400)
+      })
     ),
     async run(ctx, { body }) {
       if (!sign) throw new KithError('password_login_disabled')
       const claims = await signIn(ctx, body.workspace, body.email, body.password)
-      return { accessToken: sign(claims, tokenSeconds), tokenType: 'Bearer' as const, expiresIn: tokenSeconds }
+      return {
+        accessToken: sign(claims, tokenSeconds),
+        tokenType: 'Bearer' as const,
+        expiresIn: tokenSeconds
+      }
     }
   })
 

@@ -15,7 +15,8 @@ async function createUsers(ctx: Context, rows: readonly NewRow[]) {
   const hashed = await Promise.all(
     rows.map(async ({ values: { password, ...values }, ...row }) => ({
       ...row,
-      values: typeof password === 'string' ? { ...values, passwordHash: await hashPassword(password) } : values
+      values:
+        typeof password === 'string' ? { ...values, passwordHash: await hashPassword(password) } : values
     }))
   )
   return createRecords(ctx, users, hashed)
@@ -44,7 +45,12 @@ const setPassword = operation({
     )
     if (!user) throw notFound('user')
     if (!admin && !(await verifyPassword(body.currentPassword ?? '', user.hash))) {
-      throw fieldError('unprocessable', '/currentPassword', 'This is not the current password.', 'wrong_password')
+      throw fieldError(
+        'unprocessable',
+        '/currentPassword',
+        'This is not the current password.',
+        'wrong_password'
+      )
     }
     const patch = { passwordHash: await hashPassword(body.password) }
     const changes = await changeRecords(ctx, users, [

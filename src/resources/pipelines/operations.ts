@@ -26,7 +26,11 @@ async function createPipelines(ctx: Context, rows: readonly NewRow[]) {
 
 const pipelineWriter: Writer = { ...standardWriter(pipelines), atomic: true, create: createPipelines }
 
-async function inUse(ctx: Context, column: 'stageId' | 'pipelineId', ids: readonly string[]): Promise<Set<string>> {
+async function inUse(
+  ctx: Context,
+  column: 'stageId' | 'pipelineId',
+  ids: readonly string[]
+): Promise<Set<string>> {
   const rows = await ctx.db.query<{ id: string }>(
     column === 'stageId'
       ? sql`select i.id from unnest(${ids}::uuid[]) as i(id) where exists (

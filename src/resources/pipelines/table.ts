@@ -1,4 +1,13 @@
-import { boolean, doublePrecision, foreignKey, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import {
+  boolean,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  text,
+  uuid
+} from 'drizzle-orm/pg-core'
 import { recordColumns, recordIndexes, textSort } from '../../database/columns.js'
 
 export const pipelines = pgTable(

@@ -1,0 +1,199 @@
+import sql, { raw, type Sql } from 'sql-template-tag'
+import type { Context } from './context.js'
+import { KithError, type ErrorItem } from './errors.js'
+import type { FieldInfo } from './resource.js'
+import type { Field, Kind, TSchema } from './schema.js'
+import { compile, type Validator } from './validate.js'
+
+/** Every operator there is. */
+export const operators = [
+  'eq',
+  'ne',
+  'in',
+  'notIn',
+  'gt',
+  'gte',
+  'lt',
+  'lte',
+  'contains',
+  'startsWith',
+  'isNull'
+] as const
+/** One of them. */
+export type Operator = (typeof operators)[number]
+
+const equality: Operator[] = ['eq', 'ne', 'in', 'notIn', 'isNull']
+const text: Operator[] = [...equality, 'contains', 'startsWith']
+const ordered: Operator[] = [...equality, 'gt', 'gte', 'lt', 'lte']
+
+/** The operators that values of a kind can be filtered with. */
+export const operatorsOf: Record<Kind, readonly Operator[]> = {
+  id: equality,
+  text,
+  email: text,
+  integer: ordered,
+  number: ordered,
+  decimal: ordered,
+  boolean: ['eq', 'ne', 'isNull'],
+  instant: ordered,
+  day: ordered,
+  enum: equality,
+  list: ['contains'],
+  customFields: [...text, 'gt', 'gte', 'lt', 'lte'],
+  object: [],
+  json: [],
+  externalIds: []
+}
+
+const maxConditions = 100
+const maxListed = 1000
+
+/** Where a condition stands in the request, so that an error can point at it. */
+export type Locate = (path: string) => Pick<ErrorItem, 'in' | 'pointer' | 'parameter'>
+
+/** One filter being read. */
+export interface Scan {
+  ctx: Context
+  locate: Locate
+  conditions: number
+}
+
+/** Throws a 400 that points at a place of the filter. */
+export function reject(scan: Scan, path: string, code: string, message: string): never {
+  throw new KithError('invalid_input', message, {
+    errors: [{ ...scan.locate(path), code, message }]
+  })
+}
+
+const validators = new WeakMap<TSchema, Validator>()
+
+function check(scan: Scan, schema: TSchema, value: unknown, path: string): void {
+  let validator = validators.get(schema)
+  if (!validator) validators.set(schema, (validator = compile(schema, 'body')))
+  const problem = validator(value)[0]
+  if (problem) reject(scan, path, problem.code, problem.message.replace(/^The body/, 'The value'))
+}
+
+const plainText = { type: 'string', minLength: 1, maxLength: 1000 } as unknown as TSchema
+const anyScalar = { type: ['string', 'number', 'boolean'], maxLength: 1000 } as unknown as TSchema
+const numeric = { type: 'number' } as unknown as TSchema
+
+function valueSchema(field: FieldInfo, operator: Operator): TSchema {
+  if (operator === 'contains' && field.kind === 'list') return field.schema.items as Field
+  if (operator === 'contains' || operator === 'startsWith') return plainText
+  // A bare date compares with an instant as its midnight in UTC.
+  if (field.kind === 'instant') {
+    return { type: 'string', anyOf: [{ format: 'instant' }, { format: 'day' }] } as unknown as TSchema
+  }
+  return { ...field.schema, pattern: undefined, ...(field.schema.pattern && { maxLength: 1000 }) } as TSchema
+}
+
+const schemaCache = new Map<FieldInfo, Map<Operator, TSchema>>()
+
+function schemaFor(field: FieldInfo, operator: Operator): TSchema {
+  let byOperator = schemaCache.get(field)
+  if (!byOperator) schemaCache.set(field, (byOperator = new Map<Operator, TSchema>()))
+  let schema = byOperator.get(operator)
+  if (!schema) {
+    const entries = Object.entries(valueSchema(field, operator)).filter(([, v]) => v !== undefined)
+    byOperator.set(operator, (schema = Object.fromEntries(entries) as TSchema))
+  }
+  return schema
+}
+
+const escapeLike = (value: string) => value.replace(/[\\%_]/g, '\\$&')
+
+/** The value as a list, not too long a one. */
+export function listOf(scan: Scan, value: unknown, path: string): unknown[] {
+  if (!Array.isArray(value)) reject(scan, path, 'type', 'Give a list of values.')
+  if (value.length > maxListed) reject(scan, path, 'maxItems', `Give at most ${maxListed} values.`)
+  return value
+}
+
+// eq and ne, in and notIn are exact complements: a null is never equal to a value, so it is in the complement.
+function compare(column: Sql, type: string, operator: Operator, value: unknown): Sql {
+  const cast = raw(`::${type}`)
+  const casts = raw(`::${type}[]`)
+  switch (operator) {
+    case 'eq':
+      return sql`${column} = ${value}${cast}`
+    case 'ne':
+      return sql`${column} is distinct from ${value}${cast}`
+    case 'in':
+      return sql`${column} = any(${value}${casts})`
+    case 'notIn':
+      return sql`(${column} = any(${value}${casts})) is not true`
+    case 'contains':
+      return sql`${column} ilike ${`%${escapeLike(String(value))}%`}`
+    case 'startsWith':
+      return sql`${column} ilike ${`${escapeLike(String(value))}%`}`
+    case 'isNull':
+      return value === true ? sql`${column} is null` : sql`${column} is not null`
+    default:
+      return sql`${column} ${raw({ gt: '>', gte: '>=', lt: '<', lte: '<=' }[operator])} ${value}${cast}`
+  }
+}
+
+/** One comparison of one field, as SQL over the table alias. */
+export function condition(
+  scan: Scan,
+  field: FieldInfo,
+  alias: string,
+  operator: Operator,
+  value: unknown,
+  path: string
+): Sql {
+  if (++scan.conditions > maxConditions) {
+    reject(scan, path, 'too_many', `Give at most ${maxConditions} conditions.`)
+  }
+  const column = raw(`${alias}."${field.column}"`)
+  if (operator === 'isNull') {
+    if (typeof value !== 'boolean') reject(scan, path, 'type', 'isNull takes true or false.')
+    return compare(column, field.sqlType, operator, value)
+  }
+  const schema = schemaFor(field, operator)
+  const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
+  values.forEach((v, i) => check(scan, schema, v, values === value ? `${path}/${i}` : path))
+  if (field.kind === 'list') return sql`${column} @> array[${value}]::text[]`
+  if (field.kind === 'email') {
+    const lower = (v: unknown) => (typeof v === 'string' ? v.toLowerCase() : v)
+    return compare(
+      sql`lower(${column})`,
+      'text',
+      operator,
+      values === value ? values.map(lower) : lower(value)
+    )
+  }
+  return compare(column, field.sqlType, operator, value)
+}
+
+const customName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
+
+/** One comparison of one custom field. */
+export function customCondition(
+  scan: Scan,
+  field: FieldInfo,
+  alias: string,
+  key: string,
+  operator: Operator,
+  value: unknown,
+  path: string
+): Sql {
+  scan.conditions++
+  if (!customName.test(key)) reject(scan, path, 'invalid_name', `${key} is not the name of a custom field.`)
+  const json = sql`${raw(`${alias}."${field.column}"`)} -> ${key}`
+  if (['gt', 'gte', 'lt', 'lte'].includes(operator)) {
+    const number = typeof value === 'string' ? Number(value) : value
+    check(scan, numeric, number, path)
+    const stored = sql`case when jsonb_typeof(${json}) = 'number' then (${json})::numeric end`
+    return compare(stored, 'numeric', operator, number)
+  }
+  const stored = sql`(${json} #>> '{}')`
+  if (operator === 'isNull') {
+    if (typeof value !== 'boolean') reject(scan, path, 'type', 'isNull takes true or false.')
+    return compare(stored, 'text', operator, value)
+  }
+  const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
+  for (const v of values) check(scan, anyScalar, v, path)
+  return compare(stored, 'text', operator, values === value ? values.map(String) : String(value))
+}

@@ -1,0 +1,141 @@
+import { operatorsOf, type Operator } from '../kernel/filter-values.js'
+import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
+import { isNullable, type TSchema } from '../kernel/schema.js'
+import { pascal } from './openapi-names.js'
+import type { Components, Json } from './openapi-schemas.js'
+
+const meanings: Record<Operator, string> = {
+  eq: 'is this',
+  ne: 'is not this, or is empty',
+  in: 'is one of these',
+  notIn: 'is none of these, or is empty',
+  gt: 'is greater or later',
+  gte: 'is this, or greater or later',
+  lt: 'is less or earlier',
+  lte: 'is this, or less or earlier',
+  contains: 'contains this',
+  startsWith: 'starts with this',
+  isNull: '`true`: is empty; `false`: is not'
+}
+
+/** What an operator asks of a field, as the end of a sentence. */
+export const meaningOf = (operator: Operator, field: FieldInfo) =>
+  operator === 'contains' && field.kind === 'list' ? 'has this among its values' : meanings[operator]
+
+const piece = { type: 'string', minLength: 1, maxLength: 1000 }
+const instant = {
+  type: 'string',
+  anyOf: [{ format: 'date-time' }, { format: 'date' }],
+  examples: ['2026-01-31T09:30:00.000Z']
+}
+const scalar = { type: ['string', 'number', 'boolean'], maxLength: 1000, examples: ['gold'] }
+const numeric = { type: ['number', 'string'], examples: [10] }
+
+const plainKinds: Record<string, Json> = {
+  id: { type: 'string', format: 'uuid' },
+  text: { type: 'string', maxLength: 1000 },
+  email: { type: 'string', format: 'email' },
+  integer: { type: 'integer' },
+  number: { type: 'number' },
+  decimal: { type: 'string', pattern: '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,12})?$', examples: ['1200.5'] },
+  boolean: { type: 'boolean' },
+  day: { type: 'string', format: 'date' },
+  instant,
+  customFields: scalar
+}
+
+// Being empty has an operator of its own, so null is not among the values.
+function bare(schema: TSchema): TSchema {
+  if (!isNullable(schema)) return schema
+  const choices = schema.enum as unknown[] | undefined
+  return { ...schema, type: schema.type[0], ...(choices && { enum: choices.filter(v => v !== null) }) }
+}
+
+/** The schema of one value that an operator compares a field with. */
+export function operandSchema(components: Components, field: FieldInfo, operator: Operator): Json {
+  if (operator === 'isNull') return { type: 'boolean' }
+  if (field.kind === 'list') return components.of(field.schema.items!, 'input')
+  if (operator === 'contains' || operator === 'startsWith') return piece
+  if (field.kind === 'enum') return components.of(bare(field.schema), 'input')
+  if (field.kind === 'customFields' && /^[gl]te?$/.test(operator)) return numeric
+  return plainKinds[field.kind]!
+}
+
+const isMany = (operator: Operator) => operator === 'in' || operator === 'notIn'
+
+/** A list of values where the operator takes several. */
+export function operandsSchema(components: Components, field: FieldInfo, operator: Operator): Json {
+  const one = operandSchema(components, field, operator)
+  return isMany(operator) ? { type: 'array', items: one, maxItems: 1000 } : one
+}
+
+function operatorsName(field: FieldInfo): string {
+  const items = field.schema.items
+  if (field.kind === 'list') return `${items?.['x-enum'] ?? pascal(items?.['x-kind'] ?? 'text')}ListOperators`
+  if (field.kind === 'customFields') return 'CustomFieldOperators'
+  return `${field.schema['x-enum'] ?? pascal(field.kind)}Operators`
+}
+
+function fieldOperators(components: Components, field: FieldInfo): Json {
+  const reference = components.add(operatorsName(field), () => ({
+    type: 'object',
+    description: 'All that are given must hold.',
+    additionalProperties: false,
+    properties: Object.fromEntries(
+      operatorsOf[field.kind].map(operator => [
+        operator,
+        { ...operandsSchema(components, field, operator), description: meaningOf(operator, field) }
+      ])
+    )
+  }))
+  if (field.kind !== 'customFields') return reference
+  return {
+    type: 'object',
+    description: 'Operators by the name of a field of your own.',
+    propertyNames: field.schema.propertyNames,
+    additionalProperties: reference
+  }
+}
+
+function filterExample(resource: Resource): Json {
+  const text = resource.filters.map(f => resource.fields.get(f)!).find(f => f.kind === 'text')
+  const age = { createdAt: { gte: '2026-01-31' } }
+  return text ? { and: [{ [text.name]: { isNull: false } }, age] } : age
+}
+
+/**
+ * The JSON filter of a resource as a component: `and`, `or`, `not`, its fields with their operators, and relations one
+ * hop away, whose filters go no further (`withRelations` false).
+ */
+export function filterSchema(components: Components, resource: Resource, withRelations: boolean): Json {
+  const name = `${resource.typeName}${withRelations ? '' : 'Fields'}Filter`
+  return components.add(name, () => {
+    const self = filterSchema(components, resource, withRelations)
+    const list = { type: 'array', items: self }
+    const fields = [...resource.filters, 'customFields'].map(f => resource.fields.get(f)!)
+    const relations = withRelations ? Object.entries(resource.relations) : []
+    return {
+      type: 'object',
+      description:
+        'All that is given must hold. At most 10 levels and 100 conditions.' +
+        (withRelations ? '' : ' It goes no further than these fields.'),
+      additionalProperties: false,
+      properties: {
+        and: { ...list, description: 'All of these hold.' },
+        or: { ...list, description: 'One of these holds.' },
+        not: { ...self, description: 'This does not hold.' },
+        ...Object.fromEntries(fields.map(f => [f.name, fieldOperators(components, f)])),
+        ...Object.fromEntries(
+          relations.map(([key, { kind, target }]) => [
+            key,
+            {
+              ...filterSchema(components, resourceNamed(target), false),
+              description: kind === 'one' ? `Holds for its ${key}.` : `Holds for one of its ${key}.`
+            }
+          ])
+        )
+      },
+      examples: [filterExample(resource)]
+    }
+  })
+}
