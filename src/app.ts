@@ -8,6 +8,7 @@ import type { OpenDatabase } from './database/client.js'
 import { authenticator } from './http/auth.js'
 import { authenticateRequests, contextMaker } from './http/context.js'
 import { answerMalformed, asKithError, sendError } from './http/errors.js'
+import { docsRoutes } from './http/docs.js'
 import { healthRoutes } from './http/health.js'
 import { logRequests } from './http/logging.js'
 import { readJson, refuseBadEscapes } from './http/parsing.js'
@@ -16,8 +17,10 @@ import { sequenceEvents } from './kernel/events.js'
 import { allOperations } from './operations.js'
 import { principalOfKey, principalOfUser } from './resources/identity/principals.js'
 import type { SignToken } from './resources/identity/sign-in.js'
+import { contracts } from './surfaces/contracts.js'
 import { graphqlRoutes } from './surfaces/graphql-http.js'
 import { restRoutes } from './surfaces/rest.js'
+import { version } from './version.js'
 
 export interface AppOptions {
   config: Config
@@ -97,5 +100,6 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
   const surface = { operations, database, context: contextMaker(database) }
   restRoutes(app, surface)
   await graphqlRoutes(app, surface, asKithError)
+  await docsRoutes(app, contracts(operations, version))
   return Object.assign(app, { drain: () => void (draining = true) })
 }

@@ -1,14 +1,18 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino'
 import type { FastifyInstance } from 'fastify'
 
-// What PostgreSQL adds to an error may quote a row; its code and message are enough to find the fault.
-function err(error: Error): object {
-  const { detail, where, hint, internalQuery, ...plain } = stdSerializers.err(error) as unknown as Record<
-    string,
-    unknown
-  >
-  void [detail, where, hint, internalQuery]
-  return plain
+// An error of the driver carries its connection and the statement, one of the server may quote a row: only these
+// members are told.
+function err(error: Error & { code?: unknown; constraint?: unknown }): object {
+  const { type, message, stack } = stdSerializers.err(error)
+  const { code, constraint } = error
+  return {
+    type,
+    message,
+    stack,
+    ...(code !== undefined && { code }),
+    ...(constraint !== undefined && { constraint })
+  }
 }
 
 /** The process's logger: JSON lines on stderr, without secrets and without what people typed. */

@@ -208,6 +208,7 @@ export async function changeOne(
   writer: Writer,
   row: ChangeRow
 ): Promise<Change> {
-  await checkedOne(writer, ctx, { id: row.id, values: row.patch, created: false })
-  return settled(resource, (await writer.change(ctx, [row])).get(row.id))
+  const id = row.id.toLowerCase()
+  await checkedOne(writer, ctx, { id, values: row.patch, created: false })
+  return settled(resource, (await writer.change(ctx, [{ ...row, id }])).get(id))
 }

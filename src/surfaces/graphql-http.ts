@@ -95,7 +95,7 @@ function executor(app: FastifyInstance, documents: Documents): Execute {
     if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
     if (!operationOf(document, operationName ?? undefined))
       return { result: { errors: [unnamed()] }, refused: true }
-    const result: ExecutionResult = await app.graphql<ExecutionResult['data'], Record<string, unknown>>(
+    const result: ExecutionResult = await app.graphql<Record<string, unknown>, Record<string, unknown>>(
       query,
       { ...context },
       variables ?? {},

@@ -4,29 +4,41 @@ import { isNullable, type TSchema } from '../kernel/schema.js'
 import { pascal } from './openapi-names.js'
 import type { Components, Json } from './openapi-schemas.js'
 
-const meanings: Record<Operator, string> = {
+const equality = {
   eq: 'is this',
   ne: 'is not this, or is empty',
   in: 'is one of these',
   notIn: 'is none of these, or is empty',
-  gt: 'is greater or later',
-  gte: 'is this, or greater or later',
-  lt: 'is less or earlier',
-  lte: 'is this, or less or earlier',
-  contains: 'contains this',
-  startsWith: 'starts with this',
-  isNull: '`true`: is empty; `false`: is not'
+  contains: 'contains this text, upper or lower case',
+  startsWith: 'starts with this text, upper or lower case',
+  isNull: 'is empty (`true`) or is not (`false`)'
+}
+const numbers = {
+  gt: 'is more than this',
+  gte: 'is this or more',
+  lt: 'is less than this',
+  lte: 'is this or less'
+}
+const times = {
+  gt: 'is after this',
+  gte: 'is this or after it',
+  lt: 'is before this',
+  lte: 'is this or before it'
 }
 
 /** What an operator asks of a field, as the end of a sentence. */
-export const meaningOf = (operator: Operator, field: FieldInfo) =>
-  operator === 'contains' && field.kind === 'list' ? 'has this among its values' : meanings[operator]
+export function meaningOf(operator: Operator, field: FieldInfo): string {
+  if (operator === 'contains' && field.kind === 'list') return 'has this among its values'
+  const isTime = field.kind === 'instant' || field.kind === 'day'
+  return { ...equality, ...(isTime ? times : numbers) }[operator]
+}
 
 const piece = { type: 'string', minLength: 1, maxLength: 1000 }
 const instant = {
   type: 'string',
+  description: 'A time, or a date for its midnight in UTC.',
   anyOf: [{ format: 'date-time' }, { format: 'date' }],
-  examples: ['2026-01-31T09:30:00.000Z']
+  examples: ['2026-01-31']
 }
 const scalar = { type: ['string', 'number', 'boolean'], maxLength: 1000, examples: ['gold'] }
 const numeric = { type: ['number', 'string'], examples: [10] }
@@ -40,7 +52,6 @@ const plainKinds: Record<string, Json> = {
   decimal: { type: 'string', pattern: '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,12})?$', examples: ['1200.5'] },
   boolean: { type: 'boolean' },
   day: { type: 'string', format: 'date' },
-  instant,
   customFields: scalar
 }
 
@@ -58,7 +69,7 @@ export function operandSchema(components: Components, field: FieldInfo, operator
   if (operator === 'contains' || operator === 'startsWith') return piece
   if (field.kind === 'enum') return components.of(bare(field.schema), 'input')
   if (field.kind === 'customFields' && /^[gl]te?$/.test(operator)) return numeric
-  return plainKinds[field.kind]!
+  return field.kind === 'instant' ? components.add('InstantOrDay', () => instant) : plainKinds[field.kind]!
 }
 
 const isMany = (operator: Operator) => operator === 'in' || operator === 'notIn'
@@ -66,7 +77,7 @@ const isMany = (operator: Operator) => operator === 'in' || operator === 'notIn'
 /** A list of values where the operator takes several. */
 export function operandsSchema(components: Components, field: FieldInfo, operator: Operator): Json {
   const one = operandSchema(components, field, operator)
-  return isMany(operator) ? { type: 'array', items: one, maxItems: 1000 } : one
+  return isMany(operator) ? { type: 'array', items: one } : one
 }
 
 function operatorsName(field: FieldInfo): string {
@@ -76,6 +87,8 @@ function operatorsName(field: FieldInfo): string {
   return `${field.schema['x-enum'] ?? pascal(field.kind)}Operators`
 }
 
+const sentence = (text: string) => `${pascal(text)}.`
+
 function fieldOperators(components: Components, field: FieldInfo): Json {
   const reference = components.add(operatorsName(field), () => ({
     type: 'object',
@@ -84,7 +97,7 @@ function fieldOperators(components: Components, field: FieldInfo): Json {
     properties: Object.fromEntries(
       operatorsOf[field.kind].map(operator => [
         operator,
-        { ...operandsSchema(components, field, operator), description: meaningOf(operator, field) }
+        { ...operandsSchema(components, field, operator), description: sentence(meaningOf(operator, field)) }
       ])
     )
   }))
@@ -117,7 +130,7 @@ export function filterSchema(components: Components, resource: Resource, withRel
     return {
       type: 'object',
       description:
-        'All that is given must hold. At most 10 levels and 100 conditions.' +
+        'All that is given must hold. At most 10 levels, 100 conditions, and 1,000 values in a list.' +
         (withRelations ? '' : ' It goes no further than these fields.'),
       additionalProperties: false,
       properties: {

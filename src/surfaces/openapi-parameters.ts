@@ -5,7 +5,7 @@ import type { Resource } from '../kernel/resource.js'
 import type { TSchema } from '../kernel/schema.js'
 import { meaningOf, operandsSchema } from './openapi-filters.js'
 import type { Components, Json } from './openapi-schemas.js'
-import { parameterTexts } from './openapi-texts.js'
+import { fieldTexts, parameterTexts } from './openapi-texts.js'
 
 /** The headers that calls take; operations refer to them. */
 export const headerParameters: Record<string, Json> = {
@@ -91,7 +91,7 @@ function plainParameter(
   schema: TSchema
 ): Json {
   const { description, ...rest } = components.of(schema, 'input')
-  const text = parameterTexts[name] ?? description
+  const text = parameterTexts[name] ?? description ?? fieldTexts[name]
   return { name, in: where, ...(text !== undefined && { description: text }), schema: rest }
 }
 

@@ -2,6 +2,7 @@ import { resourceNamed, type Resource } from '../kernel/resource.js'
 import { isNullable, type TSchema } from '../kernel/schema.js'
 import { batchResult, changesResult } from '../kernel/standard-schemas.js'
 import { filterSchema } from './openapi-filters.js'
+import { fieldTexts } from './openapi-texts.js'
 
 /** A node of the document. */
 export type Json = Record<string, unknown>
@@ -181,6 +182,7 @@ export class Components {
       if (ownKeywords.has(key) || value === undefined) return []
       switch (key) {
         case 'properties':
+          return [[key, this.properties(value as Record<string, TSchema>, side)]]
         case 'patternProperties':
           return [[key, mapValues(value, inner)]]
         case 'items':
@@ -200,7 +202,17 @@ export class Components {
       }
     })
     const plain = Object.fromEntries(converted)
-    const known = this.nameOfContent.get(JSON.stringify(plain))
+    const known = plain.properties === undefined ? undefined : this.nameOfContent.get(JSON.stringify(plain))
     return known === undefined ? plain : ref(known)
+  }
+
+  private properties(properties: Record<string, TSchema>, side: Side): Json {
+    return Object.fromEntries(
+      Object.entries(properties).map(([name, schema]) => {
+        const found = this.of(schema, side)
+        const description = found.description ?? fieldTexts[name]
+        return [name, { ...found, ...(description !== undefined && { description }) }]
+      })
+    )
   }
 }

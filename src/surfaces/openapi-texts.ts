@@ -24,21 +24,42 @@ export const subjects: Record<string, string> = {
   metrics: 'Business figures, with their definitions.'
 }
 
-/** What parameters and fields of the standard operations mean, where their declaration does not say. */
+/** What parameters mean, where their declaration does not say or says it for another form of them. */
 export const parameterTexts: Record<string, string> = {
   id: 'The id of the record.',
   source: 'The system of the partner.',
   externalId: "The record's id in that system.",
-  limit: 'How many to answer at most.',
-  after: 'Where to go on: the `nextCursor` of the page before.',
-  sort: 'One field, `-` for descending. Empty values come last ascending, first descending.',
   include: 'Relations to embed in each record.',
   fields: 'The only fields to answer, beside `id` and `version`.',
-  count: 'Whether `page.totalCount` is wanted.',
-  deleted: 'Look into the bin.',
-  restore: 'Whether a record in the bin is brought back.',
   resource: 'Only events of this kind of record.',
   recordId: 'Only events of this record.',
   customFields:
     'Fields of your own, each a parameter: `customFields.tier=gold`, `customFields.tier[in]=gold,silver`, `customFields.seats[gte]=10`.'
+}
+
+/** What fields mean that many bodies and answers share, where their declaration does not say. */
+export const fieldTexts: Record<string, string> = {
+  atomic: 'Whether the first failure undoes them all. Without it each row stands for itself.',
+  op: 'What to do: `create` needs `body`; `update` `id` and `body`; `upsert` `source`, `externalId` and `body`; `delete` and `restore` need `id`.',
+  expectedVersion: 'The version that this change is based on; another one fails.',
+  restore: 'Whether a record in the bin is brought back.',
+  limit: 'How many to answer at most.',
+  after: 'Where to go on: the `nextCursor` of the page before.',
+  sort: 'One field, `-` for descending. Empty values come last ascending, first descending.',
+  count: 'Whether `page.totalCount` is wanted.',
+  deleted: 'Look into the bin.',
+  hasMore: 'Whether there is more after this.',
+  nextCursor: 'What `after` takes for the next page.',
+  index: 'The place in the request, from 0.',
+  actorType: 'What made the change.',
+  actorId: 'The user or API key that made the change.',
+  requestId: 'The id of the request that made the change.',
+  rowScope: 'Whose records the credential sees.',
+  scopes: 'What the credential may do.',
+  at: 'When it happened.',
+  recordedAt: 'When Kith was told.',
+  occurredAt: 'When it happened.',
+  seq: 'The order among rows of the same time.',
+  amount: 'A decimal, in `currency`.',
+  probability: 'Between 0 and 1.'
 }

@@ -86,16 +86,16 @@ export async function recompute(
         where h.workspace_id = ${ctx.workspaceId} and h.deal_id = i.deal_id
       ) stored on true
     ), all_rows as (
-      select h.deal_id, h.seq, h.at, h.pipeline_id, h.stage_id, h.position, h.kind, false as is_new
+      select h.deal_id, h.seq, h.at, h.pipeline_id, h.stage_id, h.position, h.kind, null::json as added
       from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.stage_id is not null
         and h.deal_id in (select deal_id from input)
       union all
-      select deal_id, seq, moment, pipeline_id, stage_id, position, kind, true from numbered
+      select deal_id, seq, moment, pipeline_id, stage_id, position, kind, row_to_json(n) from numbered n
     ), compared as (
       select a.*, lag(a.stage_id) over (partition by a.deal_id order by a.at, a.seq) as stage_before from all_rows a
     ), kept as (
-      select * from compared where not is_new or ${keepAll} or stage_id is distinct from stage_before
+      select * from compared where added is null or ${keepAll} or stage_id is distinct from stage_before
     ), ranked as (
       select k.*, lag(k.stage_id) over w as previous, first_value(k.stage_id) over d as stage_now,
         first_value(k.pipeline_id) over d as pipeline_now, first_value(k.kind) over d as kind_now
@@ -104,14 +104,13 @@ export async function recompute(
     ), state as (
       select r.deal_id, r.pipeline_now, r.stage_now, r.kind_now, count(*)::int as stage_rows, min(r.at) as first_at,
         max(r.at) filter (where r.stage_id is distinct from r.previous) as entered,
-        max(r.position) filter (where r.kind = 'open' and r.pipeline_id = r.pipeline_now) as furthest
+        max(r.position) filter (where r.kind = 'open' and r.pipeline_id = r.pipeline_now) as furthest,
+        json_agg(r.added) filter (where r.added is not null) as rows
       from ranked r group by 1, 2, 3, 4
     )
     select s.deal_id as "dealId", s.pipeline_now as "pipelineId", s.stage_now as "stageId", s.kind_now as status,
       s.furthest as "furthestPosition", s.stage_rows as "stageRows", s.entered as "stageEnteredAt",
-      s.first_at as "firstAt", case when s.kind_now <> 'open' then s.entered end as "closedAt",
-      (select json_agg(added) from numbered added join kept k on k.is_new and k.deal_id = added.deal_id and k.seq = added.seq
-       where added.deal_id = s.deal_id) as rows
+      s.first_at as "firstAt", case when s.kind_now <> 'open' then s.entered end as "closedAt", s.rows
     from state s`)
   return {
     states: new Map(found.map(({ rows: _rows, ...state }) => [state.dealId, state])),

@@ -1,0 +1,14 @@
+/** Writes the contracts, openapi.yaml and schema.graphql, out of the operations: `npm run generate`. */
+import { writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { allOperations } from '../src/operations.js'
+import { contracts } from '../src/surfaces/contracts.js'
+import { version } from '../src/version.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+// The contracts show what the operations are; none of them runs here.
+const operations = allOperations({ sign: undefined, sequence: async () => undefined })
+const { openapiYaml, sdl } = contracts(operations, version)
+
+await writeFile(`${root}/openapi.yaml`, openapiYaml())
+await writeFile(`${root}/schema.graphql`, sdl())

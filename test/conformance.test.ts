@@ -1,0 +1,49 @@
+import t from 'tap'
+import { allOperations } from '../src/operations.js'
+import { allResources } from '../src/kernel/resource.js'
+import { crud } from './conformance/crud.js'
+import { Statements, tablesWithoutWorkspace } from './conformance/statements.js'
+import { has, type Suite } from './conformance/world.js'
+import { execute } from './helpers/database.js'
+import { testApp } from './helpers/app.js'
+import { samples } from './samples.js'
+
+const parts = { crud }
+
+t.test('every resource on every surface', async t => {
+  const app = await testApp(t, { RATE_LIMIT: '0' })
+  const operations = allOperations({ sign: undefined, sequence: async () => undefined })
+  const suite: Suite = {
+    app,
+    statements: new Statements(app.database),
+    operations: new Set(operations.map(o => o.name))
+  }
+  const resources = allResources().filter(r => has(suite, r, 'list', 'update'))
+  t.same(
+    resources.map(r => r.name).filter(name => !samples[name]),
+    [],
+    'every resource with standard operations has a sample'
+  )
+  for (const resource of resources) {
+    for (const [name, part] of Object.entries(parts)) {
+      await t.test(`${resource.plural}: ${name}`, async t => {
+        const started = Date.now()
+        await part(t, suite, resource)
+        t.comment(`${Date.now() - started} ms`)
+      })
+    }
+  }
+
+  await t.test('every statement names the workspace of every table', async t => {
+    const { rows } = await execute(
+      app.url,
+      `select table_name from information_schema.columns where table_schema = 'public' and column_name = 'workspace_id'`
+    )
+    const tables = rows.map(r => String(r.table_name))
+    t.ok(tables.length > 10)
+    for (const text of suite.statements.texts) {
+      const bare = tablesWithoutWorkspace(text, tables)
+      if (bare.length > 0) t.fail(`without workspace_id of ${bare.join()}: ${text}`)
+    }
+  })
+})
