@@ -157,13 +157,14 @@ t.test('batches that overlap in opposite order all succeed', async t => {
     const answers = await times(8, batch => {
       const operations = ids.flatMap((id, i) => [update(id, batch), upsert(i, batch)])
       if (batch % 2) operations.reverse()
+      operations.splice(20, 0, { op: 'create', body: { firstName: `Made by ${batch}` } } as never)
       return send('POST', '/v1/contacts/batch', { atomic, operations })
     })
     t.same(statuses(answers), { 200: 8 })
     const rows = answers.flatMap(a => a.body.results as { status: string }[])
     const failed = rows.filter(r => r.status === 'failed')
     t.same(failed, [], 'no row fails')
-    t.equal(rows.filter(r => r.status === 'created').length, atomic ? 0 : 40)
+    t.equal(rows.filter(r => r.status === 'created').length, atomic ? 8 : 48)
   }
   await assertChain(t, send, 'contacts', ids[0]!)
   for (const url of [`/v1/contacts/${ids[39]!}`, '/v1/contacts/external/overlap/o0']) {
@@ -197,6 +198,89 @@ t.test('deletions, updates and restores at once', async t => {
   const possible = ['delete 204', 'delete 404', 'restore 200', 'restore 404', 'update 200', 'update 404']
   t.same(
     [...seen].filter(s => !possible.includes(s)),
+    []
+  )
+})
+
+async function pipeline(name: string): Promise<{ id: string; stages: string[] }> {
+  const stages = [{ name: 'A' }, { name: 'B' }, { name: 'Won', kind: 'won' }, { name: 'Lost', kind: 'lost' }]
+  const id = await made('pipelines', { name, stages })
+  const { body } = await send('GET', `/v1/stages?pipelineId=${id}&sort=position`)
+  return { id, stages: (body.data as { id: string }[]).map(s => s.id) }
+}
+
+t.test('moves of one deal at once leave one history, from which its state follows', async t => {
+  const { stages } = await pipeline('Moves')
+  const openedAt = '2026-01-01T00:00:00.000Z'
+  const id = await made('deals', {
+    name: 'Moved',
+    stageId: stages[0],
+    openedAt,
+    amount: '1',
+    currency: 'EUR'
+  })
+  const answers = await times(60, i => {
+    if (i % 10 === 9) return send('PATCH', `/v1/deals/${id}`, { amount: `${i}` })
+    const stageId = stages[i % 4]
+    const at = i % 3 ? undefined : `2026-02-${String((i % 28) + 1).padStart(2, '0')}T00:00:00.000Z`
+    if (i % 10 === 8) return send('POST', '/v1/deals/moves', { moves: [{ dealId: id, stageId, at }] })
+    return send('POST', `/v1/deals/${id}/move`, { stageId, at })
+  })
+  t.same(statuses(answers), { 200: 60 })
+
+  const { body: deal } = await send('GET', `/v1/deals/${id}`)
+  const rows = (await send('GET', `/v1/deals/${id}/history`)).body.data as Record<string, string>[]
+  t.same(
+    rows.map(r => Number(r.seq)).sort((a, b) => a - b),
+    rows.map((_, i) => i + 1),
+    'rows are numbered without a gap'
+  )
+  const entered = rows.filter(r => r.entered)
+  const last = entered.at(-1)!
+  t.equal(deal.stageId, last.stageId)
+  t.equal(deal.status, last.stageKind)
+  t.equal(deal.amount, rows.at(-1)!.amount)
+  const changing = entered.filter((r, i) => r.stageId !== entered[i - 1]?.stageId)
+  t.equal(deal.stageEnteredAt, changing.at(-1)!.at)
+  t.equal(deal.closedAt, last.stageKind === 'open' ? null : changing.at(-1)!.at)
+  const events = await assertChain(t, send, 'deals', id)
+  t.equal(events.length, rows.length, 'one event for each row of the history')
+})
+
+t.test('a stage is deleted or entered, never both', async t => {
+  const { id: pipelineId, stages } = await pipeline('Deleted')
+  const outcomes = new Set<string>()
+  for (let round = 0; round < 20; round++) {
+    const stageId = await made('stages', { pipelineId, name: `S${round}`, position: 10, kind: 'open' })
+    const dealId = await made('deals', { name: 'Racing', stageId: stages[0] })
+    const calls = [
+      () => send('DELETE', `/v1/stages/${stageId}`),
+      () => send('POST', `/v1/deals/${dealId}/move`, { stageId }),
+      () => send('POST', '/v1/deals', { name: 'New', stageId })
+    ]
+    const order = round % 3
+    const started = [...calls.slice(order), ...calls.slice(0, order)].map(call => call())
+    const [deleted, moved, created] = await Promise.all([...started, ...started].slice(3 - order, 6 - order))
+    outcomes.add(`${deleted!.status} ${moved!.status} ${created!.status}`)
+  }
+  t.same(
+    [...outcomes].filter(o => !['204 422 422', '409 200 201', '409 422 201', '409 200 422'].includes(o)),
+    []
+  )
+})
+
+t.test('a pipeline is deleted or gets a deal, never both', async t => {
+  const outcomes = new Set<string>()
+  for (let round = 0; round < 10; round++) {
+    const { id, stages } = await pipeline(`P${round}`)
+    const create = () => send('POST', '/v1/deals', { name: 'New', stageId: stages[0] })
+    const early = round % 2 ? create() : undefined
+    const deletion = send('DELETE', `/v1/pipelines/${id}`)
+    const [created, deleted] = await Promise.all([early ?? create(), deletion])
+    outcomes.add(`${deleted.status} ${created.status}`)
+  }
+  t.same(
+    [...outcomes].filter(o => !['204 422', '409 201'].includes(o)),
     []
   )
 })

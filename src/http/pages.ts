@@ -29,7 +29,7 @@ export const docsScript = `SwaggerUIBundle({
   dom_id: '#page',
   deepLinking: true,
   displayRequestDuration: true,
-  docExpansion: 'none',
+  docExpansion: 'list',
   defaultModelsExpandDepth: 0,
   filter: true,
   validatorUrl: null
@@ -64,7 +64,7 @@ const editor = schema =>
     schema,
     defaultEditorToolsVisibility: 'headers',
     defaultHeaders: '{\\n  "Authorization": "Bearer "\\n}',
-    defaultQuery: '# Put an access token or an API key into the headers below.\\n{\\n  me {\\n    workspaceName\\n    scopes\\n  }\\n}\\n'
+    defaultQuery: '# Put a token or an API key into the headers.\\n{\\n  me {\\n    workspaceName\\n    scopes\\n  }\\n}\\n'
   })
 fetch('graphiql/schema.json')
   .then(answer => answer.json())

@@ -2,7 +2,7 @@ import type { TransactionContext } from './context.js'
 import { KithError, type ErrorItem } from './errors.js'
 import type { Resource } from './resource.js'
 import { batchRow } from './standard-schemas.js'
-import { creationValues, keepsExternalId, withExternalId } from './upsert.js'
+import { creationValues, upsertPatch, withExternalId } from './upsert.js'
 import { compile, type Validator } from './validate.js'
 import { memo } from './write-columns.js'
 import { newId, type ChangeRow, type NewRow } from './write.js'
@@ -130,7 +130,7 @@ function toWork(
     const fresh = newId()
     return { index, given, id: fresh, create: { id: fresh, values, claim } }
   }
-  const patch = keepsExternalId(body, target)
+  const patch = upsertPatch(resource, body, target)
   const restore = given.restore ?? false
   return {
     index,

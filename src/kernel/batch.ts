@@ -53,7 +53,8 @@ async function checked(
   const proposals = work.map((w): Proposal => ({
     id: w.id,
     values: w.create?.values ?? w.change!.patch,
-    created: w.create !== undefined
+    created: w.create !== undefined,
+    claim: w.create?.claim
   }))
   const problems = await writer.check(ctx, proposals)
   return work.filter((w, i) => {

@@ -27,8 +27,18 @@ export function withExternalId(values: Record<string, unknown>, target: Target):
   return { ...values, externalIds: [...others, { source: target.source, id: target.externalId }] }
 }
 
-/** The patch of a found record: a list of external ids in it must keep the one it was found by. */
-export function keepsExternalId(patch: Record<string, unknown>, target: Target): Record<string, unknown> {
+/**
+ * The patch of a found record: what only a creation takes (the first stage of a deal, a password) is of no account,
+ * and a list of external ids must keep the one it was found by.
+ */
+export function upsertPatch(
+  resource: Resource,
+  body: Record<string, unknown>,
+  target: Target
+): Record<string, unknown> {
+  const patch = Object.fromEntries(
+    Object.entries(body).filter(([name]) => Object.hasOwn(resource.updateBody.properties, name))
+  )
   return patch.externalIds === undefined ? patch : withExternalId(patch, target)
 }
 
@@ -86,7 +96,7 @@ async function changeFound(
 ): Promise<RecordRow> {
   const existing = await findRecord(ctx, resource, id, { fields: ['deletedAt'], deleted: true })
   if (existing && existing.deletedAt !== null && !options.restore) throw inBin(resource, id)
-  const patch = keepsExternalId(body, target)
+  const patch = upsertPatch(resource, body, target)
   const change = await changeOne(ctx, resource, writer, {
     id,
     patch: options.restore ? { ...patch, deletedAt: null } : patch,

@@ -1,4 +1,4 @@
-import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { closest, distance } from 'fastest-levenshtein'
 import { KithError, type ErrorItem } from './errors.js'
 import type { TSchema } from './schema.js'
@@ -135,8 +135,10 @@ export type Validator = (value: unknown) => ErrorItem[]
 
 /** Compiles a schema into a function that lists what is wrong with a value; query and path values are text first. */
 export function compile(schema: TSchema, where: ErrorItem['in']): Validator {
-  const check = (where === 'body' ? strict : coercing).compile(schema)
+  let check: ValidateFunction | undefined
   return value => {
+    // Compiled when first needed: a process starts faster, and most never use all operations.
+    check ??= (where === 'body' ? strict : coercing).compile(schema)
     const text = checkText(value, '', where, maxDepth)
     if (text) return [text]
     if (check(value)) return []

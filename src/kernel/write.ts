@@ -53,25 +53,22 @@ function eventSql(ctx: Context, resource: Resource, source: Sql): Sql {
   )`
 }
 
+// External ids are claimed in their order, so that two batches wait for each other instead of being in a deadlock.
 function claimSql(ctx: Context, resource: Resource, rows: readonly NewRow[]): { ctes: Sql; only: Sql } {
   const keyed = rows.some(r => r.claim)
   const others = rows.some(r => (r.values.externalIds as unknown[] | undefined)?.length)
-  const only = keyed ? sql`where i.id in (select record_id from keyed)` : empty
+  const only = keyed ? sql`where (i._key is null or i.id in (select record_id from keyed))` : empty
   const into = sql`insert into external_ids (workspace_id, resource, source, external_id, record_id)`
   const keyedSql = keyed
     ? sql`keyed as (${into} select ${ctx.workspaceId}, ${resource.name}, i._source, i._key, i.id from input i
-          on conflict do nothing returning record_id), `
+          where i._key is not null order by i._source, i._key on conflict do nothing returning record_id), `
     : empty
   const othersSql = others
     ? sql`claims as (${into}
           select ${ctx.workspaceId}, ${resource.name}, e ->> 'source', e ->> 'id', i.id
-          from input i, jsonb_array_elements(i.external_ids) e
-          ${
-            keyed
-              ? sql`where i.id in (select record_id from keyed)
-            and (e ->> 'source', e ->> 'id') is distinct from (i._source, i._key)`
-              : empty
-          }), `
+          from input i, jsonb_array_elements(i.external_ids) e ${only}
+          ${keyed ? sql`and (e ->> 'source', e ->> 'id') is distinct from (i._source, i._key)` : empty}
+          order by 3, 4), `
     : empty
   return { ctes: sql`${keyedSql}${othersSql}`, only }
 }

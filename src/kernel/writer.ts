@@ -11,6 +11,8 @@ export interface Proposal {
   id: string
   values: Record<string, unknown>
   created: boolean
+  /** The external id it is upserted by: claimed by the write itself, so nobody's having it speaks against it. */
+  claim?: NewRow['claim']
   /** What the check found out and the write needs. */
   prepared?: unknown
 }
@@ -89,6 +91,7 @@ interface Given {
   row: string
   source: string
   id: string
+  claimed: boolean
 }
 
 /** Finds external ids that belong to another record, naming it. */
@@ -103,12 +106,14 @@ export async function checkExternalIds(
     if (new Set(ids.map(e => e.source)).size < ids.length) {
       problems.set(row.id, fieldError('invalid_input', '/externalIds', 'Give one external id per source.'))
     }
-    return ids.map(e => ({ row: row.id, source: e.source, id: e.id }))
+    return ids.map(({ source, id }) => {
+      const claimed = row.claim?.source === source && row.claim.id === id
+      return { row: row.id, source, id, claimed }
+    })
   })
-  if (given.length === 0) return problems
-  const owners = new Map(
-    (await findExternal(ctx, resource, given)).map(r => [`${r.source}\n${r.externalId}`, r.recordId])
-  )
+  const foreign = given.filter(g => !g.claimed)
+  const known = foreign.length === 0 ? [] : await findExternal(ctx, resource, foreign)
+  const owners = new Map(known.map(r => [`${r.source}\n${r.externalId}`, r.recordId]))
   for (const { row, source, id } of given) {
     const key = `${source}\n${id}`
     const owner = owners.get(key)
@@ -186,7 +191,7 @@ export async function createOne(
 ): Promise<RecordRow | undefined> {
   const values = withOwner(ctx, resource, given)
   const id = newId()
-  const prepared = await checkedOne(writer, ctx, { id, values, created: true })
+  const prepared = await checkedOne(writer, ctx, { id, values, created: true, claim })
   return (await writer.create(ctx, [{ id, values, claim, prepared }])).get(id)
 }
 

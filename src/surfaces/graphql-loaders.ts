@@ -25,6 +25,7 @@ export interface ConnectionRequest {
  */
 export class Loaders {
   private readonly loaders = new Map<string, DataLoader<string, unknown>>()
+  private readonly connections = new Map<string, ConnectionRequest>()
 
   constructor(private readonly ctx: Context) {}
 
@@ -39,11 +40,20 @@ export class Loaders {
     return made
   }
 
+  /** A connection's request, made once for all parents that ask the same. */
+  connection(key: string, make: () => ConnectionRequest): ConnectionRequest {
+    const known = this.connections.get(key)
+    if (known) return known
+    const made = make()
+    this.connections.set(key, made)
+    return made
+  }
+
   /** The record that a reference points to; null where there is none to be seen. */
   one(target: Resource, id: string, fields: readonly string[]): Promise<RecordRow | null> {
     authorize(this.ctx, target.permissions.read)
     return this.loader<RecordRow | null>(
-      `one|${target.name}|${fields.length}`,
+      `one|${target.name}|${fields.join()}`,
       ids => findRecords(this.ctx, target, ids, fields),
       null
     ).load(id)

@@ -37,7 +37,8 @@ function connectionRequest(
   resource: Resource,
   args: ConnectionArgs,
   fields: string[],
-  standardSize: number
+  standardSize: number,
+  key: string
 ): ConnectionRequest {
   const backward = args.last != null
   if (backward && args.first != null)
@@ -49,7 +50,7 @@ function connectionRequest(
       : standardSize
   const where = args.filter == null ? undefined : filterSql(ctx, resource, 't', args.filter)
   return {
-    key: JSON.stringify([args, fields.length]),
+    key,
     where,
     request: {
       sort: args.orderBy ?? defaultSort,
@@ -71,7 +72,7 @@ export async function rootConnection(
   info: GraphQLResolveInfo
 ): Promise<Connection> {
   authorize(ctx, resource.permissions.read)
-  const connection = connectionRequest(ctx, resource, args, selectedColumns(resource, info, true), 50)
+  const connection = connectionRequest(ctx, resource, args, selectedColumns(resource, info, true), 50, '')
   const page = await listRecords(ctx, resource, connection.request)
   const count = async () => {
     const counted = await listRecords(ctx, resource, {
@@ -95,7 +96,9 @@ export async function nestedConnection(
   info: GraphQLResolveInfo
 ): Promise<Connection> {
   const target = resourceNamed(relation.target)
-  const connection = connectionRequest(ctx, target, args, selectedColumns(target, info, true), 10)
+  const fields = selectedColumns(target, info, true)
+  const key = `${target.name}|${fields.join()}|${JSON.stringify(args)}`
+  const connection = loaders.connection(key, () => connectionRequest(ctx, target, args, fields, 10, key))
   const page = await loaders.many(target, relation, parent.id, connection)
   return { page, connection, count: () => loaders.count(target, relation, parent.id, connection) }
 }

@@ -5,7 +5,6 @@ import {
   type GraphQLResolveInfo,
   type SelectionSetNode
 } from 'graphql'
-import { publicFields } from '../kernel/columns.js'
 import type { Resource } from '../kernel/resource.js'
 
 type Fragments = Record<string, FragmentDefinitionNode>
@@ -19,43 +18,33 @@ function fieldsOf(set: SelectionSetNode | undefined, fragments: Fragments): Fiel
   })
 }
 
-const heavyKinds = new Set(['object', 'customFields', 'externalIds'])
-const cache = new WeakMap<Resource, { small: string[]; heavy: Set<string> }>()
+const below = (nodes: readonly FieldNode[], fragments: Fragments, name: string): FieldNode[] =>
+  nodes.filter(n => n.name.value === name).flatMap(n => fieldsOf(n.selectionSet, fragments))
 
-function sizes(resource: Resource) {
-  const known = cache.get(resource)
-  if (known) return known
-  const isHeavy = (name: string) => {
-    const { schema, kind } = resource.fields.get(name)!
-    return heavyKinds.has(kind) || Number(schema.maxLength ?? 0) > 1000
-  }
-  const all = publicFields(resource)
-  const made = { small: all.filter(f => !isHeavy(f)), heavy: new Set(all.filter(isHeavy)) }
-  cache.set(resource, made)
-  return made
+// A column for itself, the reference for a record it leads to.
+function columnsOf(resource: Resource, nodes: readonly FieldNode[]): string[] {
+  const names = nodes.map(n => resource.relations[n.name.value]?.field ?? n.name.value)
+  return [...new Set(names.filter(n => resource.fields.has(n)))].sort()
 }
+
+const known = new WeakMap<readonly FieldNode[], string[]>()
 
 /**
- * The columns for a selection, rounded up to small (no long texts, no objects) or full, so that statements stay few.
- * `within` are the fields between the resolved one and the records, for connections.
+ * The columns that a selection needs, of a record or of the records of a connection. Worked out once per place in a
+ * document, not once per parent.
  */
 export function selectedColumns(resource: Resource, info: GraphQLResolveInfo, connection: boolean): string[] {
-  const { small, heavy } = sizes(resource)
-  let nodes = info.fieldNodes.flatMap(n => fieldsOf(n.selectionSet, info.fragments))
+  const remembered = known.get(info.fieldNodes)
+  if (remembered) return remembered
+  const { fragments } = info
+  let nodes = info.fieldNodes.flatMap(n => fieldsOf(n.selectionSet, fragments))
   if (connection) {
-    const edges = nodes
-      .filter(n => n.name.value === 'edges')
-      .flatMap(n => fieldsOf(n.selectionSet, info.fragments))
-    const records = [
-      ...nodes.filter(n => n.name.value === 'nodes'),
-      ...edges.filter(n => n.name.value === 'node')
+    nodes = [
+      ...below(nodes, fragments, 'nodes'),
+      ...below(below(nodes, fragments, 'edges'), fragments, 'node')
     ]
-    nodes = records.flatMap(n => fieldsOf(n.selectionSet, info.fragments))
   }
-  return nodes.some(n => heavy.has(n.name.value)) ? publicFields(resource) : small
-}
-
-/** Whether a field stands directly below the resolved one. */
-export function selects(info: GraphQLResolveInfo, name: string): boolean {
-  return info.fieldNodes.some(n => fieldsOf(n.selectionSet, info.fragments).some(f => f.name.value === name))
+  const columns = columnsOf(resource, nodes)
+  known.set(info.fieldNodes, columns)
+  return columns
 }

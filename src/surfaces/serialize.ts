@@ -55,5 +55,6 @@ export function answerSchema(operation: Operation): TSchema | undefined {
 
 /** A compiled JSON writer for an answer; fields that are undefined are left out. */
 export function writerOf(schema: TSchema): (value: unknown) => string {
-  return fastJsonStringify(lean(schema) as never) as (value: unknown) => string
+  let write: ((value: unknown) => string) | undefined
+  return value => (write ??= fastJsonStringify(lean(schema) as never) as (value: unknown) => string)(value)
 }

@@ -91,7 +91,7 @@ export async function recompute(
       where h.workspace_id = ${ctx.workspaceId} and h.stage_id is not null
         and h.deal_id in (select deal_id from input)
       union all
-      select deal_id, seq, moment, pipeline_id, stage_id, position, kind, row_to_json(n) from numbered n
+      select deal_id, seq, moment, pipeline_id, stage_id, position, kind, row_to_json(numbered) from numbered
     ), compared as (
       select a.*, lag(a.stage_id) over (partition by a.deal_id order by a.at, a.seq) as stage_before from all_rows a
     ), kept as (
