@@ -1,9 +1,10 @@
-/** Writes the contracts, openapi.yaml and schema.graphql, out of the operations: `npm run generate`. */
-import { writeFile } from 'node:fs/promises'
+/** Writes the contracts out of the operations, and the README's settings out of their schema: `npm run generate`. */
+import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { allOperations } from '../src/operations.js'
 import { contracts } from '../src/surfaces/contracts.js'
 import { version } from '../src/version.js'
+import { withSettings } from './settings.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // The contracts show what the operations are; none of them runs here.
@@ -12,3 +13,4 @@ const { openapiYaml, sdl } = contracts(operations, version)
 
 await writeFile(`${root}/openapi.yaml`, openapiYaml())
 await writeFile(`${root}/schema.graphql`, sdl())
+await writeFile(`${root}/README.md`, withSettings(await readFile(`${root}/README.md`, 'utf8')))

@@ -73,6 +73,8 @@ async function httpPlugins(app: FastifyInstance, config: Config): Promise<void> 
     }
   })
   await app.register(cors, {
+    // Strict, it answers a plain OPTIONS with a text of its own.
+    strictPreflight: false,
     origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
     exposedHeaders: ['ETag', 'Link', 'Location', 'Idempotency-Replayed', 'Retry-After', 'X-Request-Id']
   })

@@ -81,12 +81,23 @@ t.test('fields of a contact', t =>
     ['a time zone there is not', { timeZone: 'Mars/Olympus' }, at('/timeZone')],
     ['an offset as a time zone', { timeZone: '+02:00' }, at('/timeZone')],
     ['a language there is not', { language: 'en_US' }, at('/language')],
-    ['two of one source', { externalIds: [1, 2].map(n => ({ source: 's', id: `${n}` })) }, at('/externalIds')],
+    [
+      'two of one source',
+      { externalIds: [1, 2].map(n => ({ source: 's', id: `${n}` })) },
+      at('/externalIds')
+    ],
     ['a source with a blank', { externalIds: [{ source: 'a b', id: '1' }] }, at('/externalIds/0/source')],
     ['half an external id', { externalIds: [{ source: 'a' }] }, at('/externalIds/0/id')],
-    ...['2026-02-30', '2026-13-01', '0000-01-01', '10000-01-01', '2026-1-1', '2026-01-01T00:00:00Z', 'now', ''].map(
-      (day): BodyCase => [`the day ${day}`, { birthDate: day }, at('/birthDate')]
-    )
+    ...[
+      '2026-02-30',
+      '2026-13-01',
+      '0000-01-01',
+      '10000-01-01',
+      '2026-1-1',
+      '2026-01-01T00:00:00Z',
+      'now',
+      ''
+    ].map((day): BodyCase => [`the day ${day}`, { birthDate: day }, at('/birthDate')])
   ])
 )
 
@@ -107,7 +118,8 @@ t.test('custom fields', t =>
 )
 
 t.test('custom fields that may be', async t => {
-  const numbers = '{"customFields":{"big":9007199254740993,"zero":-0,"tiny":5e-324,"huge":1e308,"constructor":1}}'
+  const numbers =
+    '{"customFields":{"big":9007199254740993,"zero":-0,"tiny":5e-324,"huge":1e308,"constructor":1}}'
   const { status, body } = await call('POST', '/v1/contacts', numbers, json)
   t.equal(status, 201)
   const { constructor, ...others } = body.customFields as Record<string, unknown>
@@ -117,7 +129,23 @@ t.test('custom fields that may be', async t => {
   t.equal(full.status, 201, '200 keys')
 })
 
-const refused = ['1.00001', '01', '1e5', '1,5', '1.', '.5', '', ' 1', '+1', 'NaN', 'Infinity', '-', '0x1', '١', '1_0']
+const refused = [
+  '1.00001',
+  '01',
+  '1e5',
+  '1,5',
+  '1.',
+  '.5',
+  '',
+  ' 1',
+  '+1',
+  'NaN',
+  'Infinity',
+  '-',
+  '0x1',
+  '١',
+  '1_0'
+]
 
 t.test('money', t =>
   refusesBodies(t, '/v1/companies', [
@@ -155,13 +183,31 @@ t.test('rows of a batch', t =>
   refusesBodies(t, '/v1/contacts/batch', [
     ['no rows', { operations: [] }, at('/operations')],
     ['too many', { operations: Array(1001).fill({ op: 'create', body: {} }) }, at('/operations')],
-    ['an unknown member', { operations: [{ op: 'create' }], atmoic: true }, { pointer: '/atmoic', says: /atomic/ }],
-    ['NUL', { atomic: true, operations: [{ op: 'create', body: { firstName: '\0' } }] }, { code: 'invalid_input' }]
+    [
+      'an unknown member',
+      { operations: [{ op: 'create' }], atmoic: true },
+      { pointer: '/atmoic', says: /atomic/ }
+    ],
+    [
+      'NUL',
+      { atomic: true, operations: [{ op: 'create', body: { firstName: '\0' } }] },
+      { code: 'invalid_input' }
+    ]
   ])
 )
 
 t.test('hostile text is text', async t => {
-  const texts = ["'; drop table contacts; --", '$1', '${1}', '{{7*7}}', '<script>', '%00', '\\u0000', '../..', '\u202e']
+  const texts = [
+    "'; drop table contacts; --",
+    '$1',
+    '${1}',
+    '{{7*7}}',
+    '<script>',
+    '%00',
+    '\\u0000',
+    '../..',
+    '\u202e'
+  ]
   for (const firstName of texts) {
     const made = await call('POST', '/v1/contacts', { firstName })
     t.equal(made.status, 201)

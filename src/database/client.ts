@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import type { Sql } from 'sql-template-tag'
 import type { Database, Row, Transaction } from '../kernel/context.js'
+import { KithError } from '../kernel/errors.js'
 import { translate } from './errors.js'
 
 export interface DatabaseOptions {
@@ -47,6 +48,8 @@ const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     parsers.get(oid) ?? (pg.types.getTypeParser(oid, format ?? 'text') as (text: string) => unknown)
 }
+
+const answerTimeMs = 2000
 
 const namedShapes = 300
 const names = new Map<string, string | undefined>()
@@ -108,8 +111,11 @@ async function transaction<T>(pool: pg.Pool, work: (db: Transaction) => Promise<
     if (command !== 'COMMIT') throw new Error(`The transaction ended with ${command}`)
     return result
   } catch (error) {
-    await client.query('rollback').catch((failed: Error) => (broken = failed))
-    throw translate(error)
+    const known = translate(error)
+    // A server that is away would not answer a rollback either; it undoes by itself what was not committed.
+    if (known instanceof KithError && known.code === 'unavailable') broken ??= known
+    else await client.query('rollback').catch((failed: Error) => (broken = failed))
+    throw known
   } finally {
     client.off('error', onError)
     client.release(broken)
@@ -124,6 +130,8 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 30000,
     statement_timeout: options.statementTimeoutMs,
+    // The server gives up first, unless the network has swallowed it.
+    query_timeout: options.statementTimeoutMs + answerTimeMs,
     idle_in_transaction_session_timeout: 60000,
     keepAlive: true,
     application_name: 'kith',

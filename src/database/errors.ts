@@ -52,6 +52,7 @@ export function translate(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const code = 'code' in error ? String(error.code) : ''
   if (connectionCodes.has(code)) return away(error)
-  const lost = /connection (terminated|timeout|error)|timeout exceeded when trying to connect|not queryable/i
+  const lost =
+    /connection (terminated|timeout|error)|timeout exceeded when trying to connect|query read timeout|not queryable/i
   return lost.test(error.message) ? away(error) : error
 }

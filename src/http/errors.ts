@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { codes, KithError, problem, type Code } from '../kernel/errors.js'
 
@@ -48,6 +49,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     .code(known.status)
     .headers(known.headers)
     .header('content-type', 'application/problem+json; charset=utf-8')
+    .header('x-request-id', request.id)
     .header('cache-control', 'no-store')
     .send(JSON.stringify(problemDocument(known, path, request.id)))
 }
@@ -70,9 +72,10 @@ export function answerMalformed(error: { code?: string }, socket: Socket): void 
     malformed[error.code ?? ''] ?? 'bad_request',
     'This is not HTTP as we understand it.'
   )
-  const body = JSON.stringify(problem(known))
+  const requestId = randomUUID()
+  const body = JSON.stringify({ ...problem(known), requestId })
   socket.end(
     `HTTP/1.1 ${known.status} ${codes[known.code][1]}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+      `x-request-id: ${requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
   )
 }

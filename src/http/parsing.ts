@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { KithError } from '../kernel/errors.js'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -11,6 +11,14 @@ function decode(body: Buffer): string {
   }
 }
 
+// RFC 9110 asks for a 415 where the coding of a body is not supported, not only its type.
+function checkCoding({ headers }: FastifyRequest): void {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(headers['content-type'] ?? '')?.[1]
+  const coding = headers['content-encoding'] ?? 'identity'
+  if ((charset ?? 'utf-8').toLowerCase() === 'utf-8' && coding.toLowerCase() === 'identity') return
+  throw new KithError('unsupported_media_type', 'Send JSON in UTF-8, not compressed.')
+}
+
 /** Reads JSON bodies: UTF-8 or nothing, no `__proto__`; an empty body is no body. */
 export function readJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -21,6 +29,7 @@ export function readJson(app: FastifyInstance): void {
     (request, body, done) => {
       if (body.length === 0) return done(null, undefined)
       try {
+        checkCoding(request)
         void parse(request, decode(body as Buffer), done)
       } catch (error) {
         done(error as Error)

@@ -76,7 +76,7 @@ const readable = (ctx: Context) =>
 // `deal.*` stands for every type of its prefix.
 const typeFilter = (types: string[] | undefined): Sql =>
   types
-    ? sql`and e.type like any(${types.map(t => t.replaceAll('_', '\\_').replaceAll('*', '%'))}::text[])`
+    ? sql`and e.type like any(${types.map(t => t.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%'))}::text[])`
     : empty
 
 /**

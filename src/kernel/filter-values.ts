@@ -46,6 +46,7 @@ export const operatorsOf: Record<Kind, readonly Operator[]> = {
 }
 
 const maxConditions = 100
+const maxGroups = 1000
 const maxListed = 1000
 
 /** Where a condition stands in the request, so that an error can point at it. */
@@ -56,6 +57,7 @@ export interface Scan {
   ctx: Context
   locate: Locate
   conditions: number
+  groups: number
 }
 
 /** Throws a 400 that points at a place of the filter. */
@@ -63,6 +65,12 @@ export function reject(scan: Scan, path: string, code: string, message: string):
   throw new KithError('invalid_input', message, {
     errors: [{ ...scan.locate(path), code, message }]
   })
+}
+
+/** Counts a condition, or an object that groups some; throws a 400 for one too many. */
+export function count(scan: Scan, what: 'conditions' | 'groups', path: string): void {
+  const most = what === 'conditions' ? maxConditions : maxGroups
+  if (++scan[what] > most) reject(scan, path, 'too_many', `Give at most ${most} ${what}.`)
 }
 
 const validators = new WeakMap<TSchema, Validator>()
@@ -85,7 +93,16 @@ function valueSchema(field: FieldInfo, operator: Operator): TSchema {
   if (field.kind === 'instant') {
     return { type: 'string', anyOf: [{ format: 'instant' }, { format: 'day' }] } as unknown as TSchema
   }
-  return { ...field.schema, pattern: undefined, ...(field.schema.pattern && { maxLength: 1000 }) } as TSchema
+  // A null is asked for by isNull, so that every operator and its opposite share out all rows.
+  const { type, enum: choices, ...schema } = field.schema
+  const value = {
+    ...schema,
+    type: Array.isArray(type) ? (type as string[]).find(t => t !== 'null') : (type as string),
+    ...(choices && { enum: choices.filter(c => c !== null) })
+  } as unknown as TSchema
+  // Part of a phone number or a code may be looked for; a number must be one.
+  if (field.kind !== 'text' || value.pattern === undefined) return value
+  return { ...value, pattern: undefined, maxLength: 1000 } as TSchema
 }
 
 const schemaCache = new Map<FieldInfo, Map<Operator, TSchema>>()
@@ -143,9 +160,7 @@ export function condition(
   value: unknown,
   path: string
 ): Sql {
-  if (++scan.conditions > maxConditions) {
-    reject(scan, path, 'too_many', `Give at most ${maxConditions} conditions.`)
-  }
+  count(scan, 'conditions', path)
   const column = raw(`${alias}."${field.column}"`)
   if (operator === 'isNull') {
     if (typeof value !== 'boolean') reject(scan, path, 'type', 'isNull takes true or false.')
@@ -179,11 +194,11 @@ export function customCondition(
   value: unknown,
   path: string
 ): Sql {
-  scan.conditions++
+  count(scan, 'conditions', path)
   if (!customName.test(key)) reject(scan, path, 'invalid_name', `${key} is not the name of a custom field.`)
   const json = sql`${raw(`${alias}."${field.column}"`)} -> ${key}`
   if (['gt', 'gte', 'lt', 'lte'].includes(operator)) {
-    const number = typeof value === 'string' ? Number(value) : value
+    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
     check(scan, numeric, number, path)
     const stored = sql`case when jsonb_typeof(${json}) = 'number' then (${json})::numeric end`
     return compare(stored, 'numeric', operator, number)

@@ -3,6 +3,7 @@ import { authorize, visible } from './authorize.js'
 import type { Context } from './context.js'
 import {
   condition,
+  count,
   customCondition,
   listOf,
   operatorsOf,
@@ -78,7 +79,7 @@ function entry(
   if (key === 'not') {
     return sql`(${conditions(scan, resource, alias, value, path, depth - 1, relations)}) is not true`
   }
-  const link = relations ? resource.relations[key] : undefined
+  const link = relations && Object.hasOwn(resource.relations, key) ? resource.relations[key] : undefined
   if (link) return related(scan, resource, alias, link, value, path, depth - 1)
   const field = filterable(scan, resource, key, path, relations)
   if (!isObject(value)) reject(scan, path, 'type', `Give an object of operators, such as { "eq": … }.`)
@@ -135,6 +136,7 @@ function conditions(
   depth: number,
   relations: boolean
 ): Sql {
+  count(scan, 'groups', path)
   if (depth < 0) reject(scan, path, 'too_deep', 'The filter is nested too deeply.')
   if (!isObject(value)) reject(scan, path, 'type', 'A filter is an object.')
   const parts = Object.entries(value)
@@ -153,7 +155,7 @@ export function filterSql(
   filter: unknown,
   pointer = '/filter'
 ): Sql {
-  const scan: Scan = { ctx, conditions: 0, locate: path => ({ in: 'body', pointer: path }) }
+  const scan: Scan = { ctx, conditions: 0, groups: 0, locate: path => ({ in: 'body', pointer: path }) }
   return conditions(scan, resource, alias, filter, pointer, maxDepth, true)
 }
 
@@ -202,6 +204,7 @@ export function querySql(
   const scan: Scan = {
     ctx,
     conditions: 0,
+    groups: 0,
     locate: path => ({ in: 'query', parameter: names[Number(path.split('/')[2])] ?? path })
   }
   const filter = filterFromQuery(resource, parameters)

@@ -2,7 +2,7 @@ import sql, { raw, type Sql } from 'sql-template-tag'
 import { parameterError } from './errors.js'
 import type { Resource } from './resource.js'
 import { sortExpression } from './sort.js'
-import { suggestion } from './validate.js'
+import { hasFormat, suggestion } from './validate.js'
 
 /** Which part of a list is wanted: `size` rows after or before a cursor, from the end if `backward`. */
 export interface PageRequest {
@@ -43,6 +43,14 @@ function sortOf(resource: Resource, sort: string): Sort {
 /** The sort value of a row as text, selected beside its fields: what its cursor is made of. */
 export const sortKey = '_key'
 
+// The database's text of an instant or a day; `infinity` stands for null.
+const readable: Record<string, (key: string) => boolean> = {
+  timestamptz: key => key === 'infinity' || hasFormat('instant', `${key}:00`),
+  date: key => key === 'infinity' || hasFormat('day', key),
+  integer: key => /^-?\d{1,9}$/.test(key),
+  text: key => !key.includes('\0') && key.isWellFormed()
+}
+
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** An opaque position in a list: the sort, the row's sort value and its id. */
@@ -50,7 +58,13 @@ export function encodeCursor(resource: Resource, sort: string, key: string, id: 
   return Buffer.from(JSON.stringify([resource.name, sort, key, id])).toString('base64url')
 }
 
-function decodeCursor(resource: Resource, sort: string, cursor: string, parameter: string): [string, string] {
+function decodeCursor(
+  resource: Resource,
+  sort: string,
+  sqlType: string,
+  cursor: string,
+  parameter: string
+): [string, string] {
   const invalid = (message: string) => parameterError(parameter, message, 'invalid_cursor')
   let parts: unknown
   try {
@@ -65,7 +79,7 @@ function decodeCursor(resource: Resource, sort: string, cursor: string, paramete
   if (name !== resource.name || cursorSort !== sort) {
     throw invalid('The cursor belongs to another list or another sort.')
   }
-  if (!uuid.test(id) || key.includes('\0') || !key.isWellFormed()) {
+  if (!uuid.test(id) || !readable[sqlType]!(key)) {
     throw invalid('This is not a cursor of ours.')
   }
   return [key, id]
@@ -85,7 +99,7 @@ export function pageSql(resource: Resource, alias: string, page: PageRequest): P
   const expression = sort.expression(alias)
   const downward = sort.descending !== (page.backward ?? false)
   const compare = (cursor: string, parameter: string, greater: boolean) => {
-    const [key, id] = decodeCursor(resource, page.sort, cursor, parameter)
+    const [key, id] = decodeCursor(resource, page.sort, sort.sqlType, cursor, parameter)
     const collate = sort.sqlType === 'text' ? ' collate "C"' : ''
     return sql`(${raw(expression)}, ${raw(alias)}.id) ${raw(greater ? '>' : '<')} (${key}::${raw(
       sort.sqlType + collate

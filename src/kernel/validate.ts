@@ -93,17 +93,19 @@ function checkText(
 
 export const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
+const unescapePointer = (name: string) => name.replaceAll('~1', '/').replaceAll('~0', '~')
+
 function item(where: ErrorItem['in'], path: string, code: string, reason: string): ErrorItem {
   if (where === 'body') {
     return { in: where, pointer: path, code, message: `${path === '' ? 'The body' : path} ${reason}.` }
   }
-  const parameter = path.slice(1).split('/')[0]!
+  const parameter = unescapePointer(path.slice(1).split('/')[0]!)
   return { in: where, parameter, code, message: `${parameter} ${reason}.` }
 }
 
 /** The known name that somebody who wrote `name` most likely meant, as a sentence, or nothing. */
 export function suggestion(name: string, known: readonly string[]): string {
-  if (known.length === 0) return ''
+  if (known.length === 0 || name.length > 100) return ''
   const best = closest(name, known)
   return distance(name, best) <= Math.max(2, best.length / 2) ? ` Did you mean ${best}?` : ''
 }
@@ -133,6 +135,16 @@ function fromAjv(error: ErrorObject, where: ErrorItem['in']): ErrorItem {
 
 export type Validator = (value: unknown) => ErrorItem[]
 
+/** Whether a text has one of our formats, such as `instant` or `day`. */
+export const hasFormat = (format: string, text: string) => formats[format]!(text)
+
+// Ajv reads the text `Infinity` as a number, one that no bound applies to.
+function boundless(value: object, where: ErrorItem['in']): ErrorItem[] {
+  return Object.entries(value)
+    .filter(([, v]) => v === Infinity || v === -Infinity)
+    .map(([name]) => item(where, `/${escapePointer(name)}`, 'type', 'must be a number'))
+}
+
 /** Compiles a schema into a function that lists what is wrong with a value; query and path values are text first. */
 export function compile(schema: TSchema, where: ErrorItem['in']): Validator {
   let check: ValidateFunction | undefined
@@ -141,7 +153,7 @@ export function compile(schema: TSchema, where: ErrorItem['in']): Validator {
     check ??= (where === 'body' ? strict : coercing).compile(schema)
     const text = checkText(value, '', where, maxDepth)
     if (text) return [text]
-    if (check(value)) return []
+    if (check(value)) return where === 'body' ? [] : boundless(value as object, where)
     return check
       .errors!.filter(e => e.propertyName === undefined)
       .slice(0, 20)

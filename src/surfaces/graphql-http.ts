@@ -8,7 +8,7 @@ import { graphqlSchema } from './graphql.js'
 import { Loaders } from './graphql-loaders.js'
 import { toGraphQLError, type GraphContext } from './graphql-resolvers.js'
 import { Documents, operationOf } from './graphql-validation.js'
-import type { SurfaceOptions } from './rest.js'
+import { refuseOtherMethods, type SurfaceOptions } from './rest.js'
 
 interface GraphRequest {
   query: string
@@ -143,6 +143,7 @@ export async function graphqlRoutes(
   await app.register(mercurius, { schema, routes: false, jit: 1, graphiql: false, errorFormatter: asTheyAre })
   const documents = new Documents(schema)
   const execute = executor(app, documents)
+  refuseOtherMethods(app, '/graphql', ['GET', 'POST'])
   app.route({
     method: ['GET', 'POST'],
     url: '/graphql',

@@ -1,16 +1,16 @@
 import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped, type ValueNode } from 'graphql'
 
 function textScalar(name: string, description: string): GraphQLScalarType<string, string> {
-  const parse = (value: unknown): string => {
+  const parse = (value: unknown, node?: ValueNode): string => {
     if (typeof value === 'string') return value
-    throw new GraphQLError(`${name} is written as a string.`)
+    throw new GraphQLError(`${name} is written as a string.`, { nodes: node ?? null })
   }
   return new GraphQLScalarType({
     name,
     description,
     serialize: value => String(value),
-    parseValue: parse,
-    parseLiteral: (node: ValueNode) => parse(node.kind === Kind.STRING ? node.value : undefined)
+    parseValue: value => parse(value),
+    parseLiteral: node => parse(node.kind === Kind.STRING ? node.value : undefined, node)
   })
 }
 

@@ -11,7 +11,8 @@ import {
   type ASTNode,
   type DocumentNode,
   type GraphQLSchema,
-  type OperationDefinitionNode
+  type OperationDefinitionNode,
+  type ValueNode
 } from 'graphql'
 import type { ErrorItem } from '../kernel/errors.js'
 
@@ -49,9 +50,11 @@ function pathTo(document: DocumentNode, target: ASTNode): (string | number)[] | 
       )
       const argument = chain.findIndex(n => n.kind === Kind.ARGUMENT)
       if (argument < 0) return undefined
-      const names = chain
-        .slice(argument)
-        .flatMap(n => (n.kind === Kind.ARGUMENT || n.kind === Kind.OBJECT_FIELD ? [n.name.value] : []))
+      const names = chain.slice(argument).flatMap((n, i, way): (string | number)[] => {
+        if (n.kind === Kind.ARGUMENT || n.kind === Kind.OBJECT_FIELD) return [n.name.value]
+        const next = way[i + 1] as ValueNode | undefined
+        return n.kind === Kind.LIST && next ? [n.values.indexOf(next)] : []
+      })
       found = names[0] === 'input' ? names.slice(1) : names
       return undefined
     }
@@ -94,15 +97,16 @@ export class Documents {
   }
 
   private examine(query: string): Checked {
-    let document: DocumentNode
     try {
-      document = parse(query, { maxTokens: 10000 })
+      const document = parse(query, { maxTokens: 10000 })
+      const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
+      if (errors.length === 0) return { document }
+      return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
-      return { errors: [invalid(error as GraphQLError, 'bad_request', [])] }
+      // Both descend by recursion, so a document of braces alone uses up the stack.
+      const told = error instanceof GraphQLError ? error : new GraphQLError('The document nests too deeply.')
+      return { errors: [invalid(told, 'bad_request', [])] }
     }
-    const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-    if (errors.length === 0) return { document }
-    return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
   }
 
   /** What of the variables does not fit its type, with pointers relative to the argument that they are used in. */
@@ -117,11 +121,11 @@ export class Documents {
       const name = definition.variable.name.value
       const type = typeFromAST(this.schema, definition.type)
       if (!isInputType(type)) continue
-      const missing = given[name] === undefined
+      const value = Object.hasOwn(given, name) ? given[name] : undefined
+      const missing = value === undefined
       if (missing && (definition.defaultValue || definition.type.kind !== Kind.NON_NULL_TYPE)) continue
-      coerceInputValue(missing ? null : given[name], type, (path, _value, error) => {
-        const used = argumentOf(document, name)
-        const full = used === 'input' ? path : [used, ...path]
+      coerceInputValue(missing ? null : value, type, (path, _value, error) => {
+        const full = [...placeOf(document, name), ...path]
         errors.push(invalid(error, 'invalid_input', [item(full, error.message)]))
       })
     }
@@ -139,12 +143,14 @@ export function operationOf(
   return operations.find(o => o.name?.value === name)
 }
 
-function argumentOf(document: DocumentNode, variable: string): string {
-  let found = variable
+// Where in the input a variable is used first.
+function placeOf(document: DocumentNode, variable: string): (string | number)[] {
+  let used: ASTNode | undefined
   visit(document, {
-    Argument(node) {
-      if (node.value.kind === Kind.VARIABLE && node.value.name.value === variable) found = node.name.value
+    VariableDefinition: () => false,
+    Variable(node) {
+      if (node.name.value === variable) used ??= node
     }
   })
-  return found
+  return (used && pathTo(document, used)) ?? [variable]
 }

@@ -145,7 +145,7 @@ class Builder {
       resolve: async (_root, given: Input, context, info) => {
         const request = {
           params: pick(params, given),
-          query: isRecord ? {} : pick(query, given),
+          query: isRecord ? {} : pick(query, withoutNulls(given)),
           ...(body && { body: pick(body as TObject, given) })
         }
         const found = runOperation(operation, request, context, info)
@@ -182,7 +182,7 @@ class Builder {
           operation,
           {
             params: pick(params, given),
-            query: pick(query, given),
+            query: pick(query, withoutNulls(given)),
             ...(body && { body: pick(body as TObject, given) }),
             ...(given.expectedVersion != null && { expectedVersion: given.expectedVersion as number })
           },
@@ -226,6 +226,10 @@ function pick(schema: TObject | undefined, given: Input): Input {
       .map(name => [name, given[name]])
   )
 }
+
+// An argument that is null counts as not given; in a body null clears a field.
+const withoutNulls = (given: Input): Input =>
+  Object.fromEntries(Object.entries(given).filter(([, v]) => v !== null))
 
 function nullIfMissing(error: unknown): null {
   if (error instanceof KithError && error.code === 'not_found') return null

@@ -64,20 +64,20 @@ const typesOf = (schema: Json): string[] => [schema.type ?? []].flat() as string
 
 const isType = (value: unknown, type: string): boolean => {
   switch (type) {
-    case 'null':
-      return value === null
     case 'integer':
       return Number.isInteger(value)
     case 'object':
-      return typeof value === 'object' && value !== null && !Array.isArray(value)
+      return typeof value === 'object'
     default:
       return typeof value === type
   }
 }
 
 function fits(schema: Json, value: unknown): boolean {
-  if (value === undefined || schema.format !== undefined || schema.properties !== undefined) return false
-  const types = typesOf(schema)
+  const types = [schema, ...((schema.anyOf ?? []) as Json[])].flatMap(typesOf)
+  if (value === null) return types.includes('null')
+  const isOpen = ['format', 'properties', 'enum', 'anyOf'].every(keyword => schema[keyword] === undefined)
+  if (value === undefined || !isOpen) return false
   if (types.length > 0 && !types.some(type => isType(value, type))) return false
   const { minimum = -Infinity, maximum = Infinity, minLength = 0, maxLength = Infinity, pattern } = schema
   if (typeof value === 'number') return value >= Number(minimum) && value <= Number(maximum)
@@ -126,9 +126,8 @@ export class Examples {
   /** A value that is valid against the schema; `name` is that of the field it stands in. */
   of(schema: Json, name = ''): unknown {
     if (schema.$ref !== undefined) return this.of(this.resolve(schema), name)
-    const nullable = typesOf(schema).includes('null') || Array.isArray(schema.anyOf)
     const expected = byName[name]
-    if (expected === null ? nullable : fits(schema, expected) && !schema.enum) return expected
+    if (fits(schema, expected)) return expected
     if (schema.examples !== undefined) return (schema.examples as unknown[])[0]
     if (schema.enum !== undefined) return (schema.enum as unknown[])[0]
     if (schema.anyOf !== undefined) return this.of((schema.anyOf as Json[])[0]!, name)

@@ -1,6 +1,6 @@
 import { operatorsOf, type Operator } from '../kernel/filter-values.js'
 import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
-import { isNullable, type TSchema } from '../kernel/schema.js'
+import { isNullable, type Field, type TSchema } from '../kernel/schema.js'
 import { pascal } from './openapi-names.js'
 import type { Components, Json } from './openapi-schemas.js'
 
@@ -35,9 +35,11 @@ export function meaningOf(operator: Operator, field: FieldInfo): string {
 
 const piece = { type: 'string', minLength: 1, maxLength: 1000 }
 const instant = {
-  type: 'string',
   description: 'A time, or a date for its midnight in UTC.',
-  anyOf: [{ format: 'date-time' }, { format: 'date' }],
+  anyOf: [
+    { type: 'string', format: 'date-time' },
+    { type: 'string', format: 'date' }
+  ],
   examples: ['2026-01-31']
 }
 const scalar = { type: ['string', 'number', 'boolean'], maxLength: 1000, examples: ['gold'] }
@@ -55,11 +57,10 @@ const plainKinds: Record<string, Json> = {
   customFields: scalar
 }
 
-// Being empty has an operator of its own, so null is not among the values.
-function bare(schema: TSchema): TSchema {
+// Being empty has an operator of its own, so null is not among the choices.
+function bare(schema: Field): TSchema {
   if (!isNullable(schema)) return schema
-  const choices = schema.enum as unknown[] | undefined
-  return { ...schema, type: schema.type[0], ...(choices && { enum: choices.filter(v => v !== null) }) }
+  return { ...schema, type: 'string', enum: schema.enum?.filter(v => v !== null) }
 }
 
 /** The schema of one value that an operator compares a field with. */

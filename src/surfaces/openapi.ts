@@ -118,6 +118,18 @@ export function openApiDocument(operations: readonly Operation[], version: strin
   }
 }
 
-/** The document as YAML, quoted so that readers of YAML 1.1 see the same texts. */
+// What readers of YAML 1.1 take for a number, a time or a boolean where 1.2 reads a text.
+const ambiguous = {
+  tag: 'tag:yaml.org,2002:ambiguous',
+  default: true,
+  test: /^([-+.]?[0-9].*|y|n|yes|no|on|off)$/i,
+  resolve: (text: string) => text
+}
+
+/** The document as YAML, with texts quoted where a reader of YAML 1.1 would see something else. */
 export const toYaml = (document: object): string =>
-  stringify(document, { aliasDuplicateObjects: false, lineWidth: 110, compat: 'yaml-1.1' })
+  stringify(document, {
+    aliasDuplicateObjects: false,
+    lineWidth: 110,
+    compat: [ambiguous] as unknown as string
+  })

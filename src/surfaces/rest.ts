@@ -72,13 +72,14 @@ function renderer(operation: Operation): Render {
 }
 
 const version = /^"([1-9][0-9]{0,9})"$/
+const maxVersion = 2 ** 31 - 1
 
 // A weak or foreign tag never matches strongly, so it stands for no version at all.
 function expectedVersion(request: FastifyRequest): number | undefined {
   const header = request.headers['if-match']
   if (header === undefined || header.trim() === '*') return undefined
   const match = version.exec(header.trim())
-  if (match) return Number(match[1])
+  if (match) return Math.min(Number(match[1]), maxVersion)
   if (/^(W\/)?"[^"]*"$/.test(header.trim())) return 0
   throw parameterError('If-Match', 'If-Match takes one ETag.', 'invalid', 'header')
 }
@@ -153,13 +154,14 @@ function route(app: FastifyInstance, options: SurfaceOptions, operation: Operati
   })
 }
 
-const methods: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+const methods: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-// A path that exists under another method is a 405 that names the methods it has.
-function refuseOtherMethods(app: FastifyInstance, path: string, known: Set<string>): void {
+/** Makes a path that exists answer other methods with a 405 that names those it has. */
+export function refuseOtherMethods(app: FastifyInstance, path: string, taken: Iterable<string>): void {
+  const known = new Set(taken)
+  if (known.has('GET')) known.add('HEAD')
   const others = methods.filter(m => !known.has(m))
-  if (others.length === 0) return
-  const allow = [...known, ...(known.has('GET') ? ['HEAD'] : [])].join(', ')
+  const allow = [...known].join(', ')
   app.route({
     method: others,
     url: path,

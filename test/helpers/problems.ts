@@ -38,6 +38,9 @@ export function isProblem(t: Test, reply: Reply, expected: Expected, instance?: 
   t.equal(reply.headers['x-request-id'], body.requestId, 'request id in the header')
   if (instance !== undefined) t.equal(body.instance, instance, 'instance')
   if (expected.code !== undefined) t.equal(body.code, expected.code, 'code')
+  if (expected.says && expected.pointer === undefined && expected.parameter === undefined) {
+    t.match(body.detail, expected.says, 'says why')
+  }
   namesFault(t, body.errors as ErrorItem[] | undefined, expected)
   tellsNothing(t, reply.text)
 }
@@ -49,7 +52,8 @@ export function namesFault(t: Test, errors: ErrorItem[] | undefined, expected: E
   }
   if (expected.pointer === undefined && expected.parameter === undefined) return
   const found = errors?.find(
-    e => e.pointer === expected.pointer && e.parameter === expected.parameter && e.in === (expected.in ?? e.in)
+    e =>
+      e.pointer === expected.pointer && e.parameter === expected.parameter && e.in === (expected.in ?? e.in)
   )
   if (!found) t.comment(errors)
   t.ok(found, `names ${expected.pointer ?? expected.parameter}`)

@@ -22,14 +22,20 @@ export interface Stages {
   now: number
 }
 
-/** The stages with these ids, one statement for any number. */
+/**
+ * The stages with these ids, one statement for any number. They stay until the transaction ends: a deletion that
+ * comes meanwhile waits, and then finds the deals that went in.
+ */
 export async function loadStages(ctx: Context, ids: readonly string[]): Promise<Stages> {
   const rows = await ctx.db.query<StageSnapshot & { now: string }>(sql`
-    select c.now, s.id, s.name, s.kind, s.position, s.archived, s.pipeline_id as "pipelineId",
-      p.name as "pipelineName", p.lost_reason_required as "lostReasonRequired"
-    from (select date_trunc('milliseconds', clock_timestamp()) as now) c left join (
-      stages s join pipelines p on p.workspace_id = s.workspace_id and p.id = s.pipeline_id
-    ) on ${visible(ctx, 's')} and s.id = any(${ids}::uuid[]) and s.deleted_at is null and p.deleted_at is null`)
+    with found as materialized (
+      select s.id, s.name, s.kind, s.position, s.archived, s.pipeline_id as "pipelineId",
+        p.name as "pipelineName", p.lost_reason_required as "lostReasonRequired"
+      from stages s join pipelines p on p.workspace_id = s.workspace_id and p.id = s.pipeline_id
+      where ${visible(ctx, 's')} and s.id = any(${ids}::uuid[]) and s.deleted_at is null and p.deleted_at is null
+      order by s.id for key share of s, p
+    )
+    select c.now, f.* from (select date_trunc('milliseconds', clock_timestamp()) as now) c left join found f on true`)
   return {
     byId: new Map(rows.filter(r => r.id !== null).map(r => [r.id, r])),
     now: Date.parse(rows[0]!.now)

@@ -1,7 +1,9 @@
-import sql from 'sql-template-tag'
+import sql, { raw } from 'sql-template-tag'
+import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { KithError } from '../../kernel/errors.js'
 import type { Operation } from '../../kernel/operation.js'
+import type { Resource } from '../../kernel/resource.js'
 import { standardOperations } from '../../kernel/standard.js'
 import { createRecords, newId, type NewRow } from '../../kernel/write.js'
 import { standardWriter, type Proposal, type Writer } from '../../kernel/writer.js'
@@ -24,7 +26,7 @@ async function createPipelines(ctx: Context, rows: readonly NewRow[]) {
   return made
 }
 
-const pipelineWriter: Writer = { ...standardWriter(pipelines), atomic: true, create: createPipelines }
+const pipelineWriter: Writer = { ...standardWriter(pipelines), create: createPipelines }
 
 async function inUse(
   ctx: Context,
@@ -41,14 +43,28 @@ async function inUse(
   return new Set(rows.map(r => r.id))
 }
 
+// Waits for the deals that are on their way in, and holds off later ones until the deletion is decided.
+async function lock(ctx: Context, resource: Resource, ids: readonly string[]): Promise<void> {
+  await ctx.db.query(sql`
+    select from ${raw(`"${resource.table}" t`)} where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[])
+    order by t.id for update`)
+}
+
 // What deals went through is never deleted: a stage is archived instead.
-function keepingUsed(writer: Writer, column: 'stageId' | 'pipelineId', advice: string): Writer {
+function keepingUsed(
+  resource: Resource,
+  writer: Writer,
+  column: 'stageId' | 'pipelineId',
+  advice: string
+): Writer {
   return {
     ...writer,
+    atomic: true,
     async check(ctx, rows: readonly Proposal[]) {
       const problems = await writer.check(ctx, rows)
       const deleted = rows.filter(r => r.values.deletedAt === true).map(r => r.id)
       if (deleted.length === 0) return problems
+      await lock(ctx, resource, deleted)
       for (const id of await inUse(ctx, column, deleted)) problems.set(id, new KithError('in_use', advice))
       return problems
     }
@@ -56,9 +72,12 @@ function keepingUsed(writer: Writer, column: 'stageId' | 'pipelineId', advice: s
 }
 
 export const pipelineOperations: Operation[] = [
-  ...standardOperations(pipelines, keepingUsed(pipelineWriter, 'pipelineId', 'Deals are in this pipeline.')),
+  ...standardOperations(
+    pipelines,
+    keepingUsed(pipelines, pipelineWriter, 'pipelineId', 'Deals are in this pipeline.')
+  ),
   ...standardOperations(
     stages,
-    keepingUsed(standardWriter(stages), 'stageId', 'Deals were in this stage: archive it instead.')
+    keepingUsed(stages, standardWriter(stages), 'stageId', 'Deals were in this stage: archive it instead.')
   )
 ]

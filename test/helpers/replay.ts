@@ -1,0 +1,134 @@
+import type { Test } from 'tap'
+import { chunksOf, type Client } from '../../scripts/load/client.js'
+import { pipeline, type Offer } from '../../scripts/load/loan-offers.js'
+import { loadPipeline } from '../../scripts/load/pipeline.js'
+
+interface Move {
+  dealId: string
+  stageId: string
+  at: string
+}
+
+interface Standing {
+  id: string
+  stage: { name: string }
+  status: string
+  stageEnteredAt: string
+  closedAt: string | null
+}
+
+interface History {
+  data: { at: string; stageName: string; entered: boolean }[]
+}
+
+type Random = () => number
+
+// mulberry32: the same sample in every run.
+function random(seed: number): Random {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let x = Math.imul(state ^ (state >>> 15), state | 1)
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+function shuffled<T>(rows: readonly T[], next: Random): T[] {
+  const keyed = rows.map(row => ({ row, key: next() }))
+  return keyed.sort((a, b) => a.key - b.key).map(k => k.row)
+}
+
+// Moves of one moment keep their order, since the order of recording decides between them.
+function shuffledMoments<T extends { at: string }>(rows: readonly T[], next: Random): T[] {
+  const moments = new Map<string, T[]>()
+  for (const row of rows) moments.set(row.at, [...(moments.get(row.at) ?? []), row])
+  return shuffled([...moments.values()], next).flat()
+}
+
+const distinct = ({ entries }: Offer, name: 'at' | 'stage') =>
+  new Set(entries.map(e => e[name])).size === entries.length
+
+interface Sample {
+  /** No stage and no moment twice: its moves may arrive in any order, in any calls. */
+  plain: Offer[]
+  /**
+   * The others. A move into the stage that a deal is in at that time is dropped, so the moves of a deal that returns
+   * to a stage must arrive together: else what lay between may come too late.
+   */
+  tangled: Offer[]
+}
+
+function sampleOf(offers: readonly Offer[], next: Random): Sample {
+  const mixed = shuffled(offers, next)
+  const isPlain = (o: Offer) => distinct(o, 'at') && distinct(o, 'stage')
+  return {
+    plain: mixed.filter(isPlain).slice(0, 200),
+    tangled: [
+      ...mixed.filter(o => distinct(o, 'at') && !distinct(o, 'stage')),
+      ...mixed.filter(o => !distinct(o, 'at')).slice(0, 200)
+    ]
+  }
+}
+
+async function eachOf<T>(rows: readonly T[], task: (row: T) => Promise<void>): Promise<void> {
+  for (const some of chunksOf(rows, 8)) await Promise.all(some.map(task))
+}
+
+async function moveAll(client: Client, calls: readonly Move[][]): Promise<string[]> {
+  const statuses: string[] = []
+  await eachOf(calls, async moves => {
+    const body = { moves }
+    const { results } = await client.call<{ results: { status: string }[] }>('POST', '/v1/deals/moves', body)
+    statuses.push(...results.map(r => r.status))
+  })
+  return statuses
+}
+
+async function replay(client: Client, { plain, tangled }: Sample, next: Random): Promise<string[]> {
+  const { stageId } = await loadPipeline({ client, tell: () => undefined }, 'loan-offers', pipeline)
+  const { ids } = await client.upsert(
+    'deals',
+    'loan-offers',
+    [...plain, ...tangled].map(({ deal, entries: [first] }) => ({
+      externalId: deal.deal_id,
+      body: { name: deal.deal_id, stageId: stageId(first!.stage), openedAt: first!.at }
+    }))
+  )
+  const movesOf = ({ deal, entries }: Offer): Move[] =>
+    entries.slice(1).map(({ at, stage }) => ({ dealId: ids.get(deal.deal_id)!, stageId: stageId(stage), at }))
+  const scattered = chunksOf(shuffled(plain.flatMap(movesOf), next), 100)
+  const together = chunksOf(tangled, 30).map(some => some.flatMap(o => shuffledMoments(movesOf(o), next)))
+  return moveAll(client, [...scattered, ...together])
+}
+
+async function standing(client: Client, offer: Offer) {
+  const path = `/v1/deals/external/loan-offers/${offer.deal.deal_id}?include=stage`
+  const { id, stage, status, stageEnteredAt, closedAt } = await client.call<Standing>('GET', path)
+  const { data } = await client.call<History>('GET', `/v1/deals/${id}/history`)
+  const history = data.filter(row => row.entered).map(row => `${row.at} ${row.stageName}`)
+  return { stage: stage.name, status, stageEnteredAt, closedAt, history }
+}
+
+/**
+ * Makes some of the offers in another workspace, each at its first stage, and moves them through the rest out of
+ * order: stage, status, close and history must be those of the deals that `imported` has.
+ */
+export async function compareReplay(
+  t: Test,
+  offers: readonly Offer[],
+  imported: Client,
+  other: Client
+): Promise<void> {
+  const next = random(20120315)
+  const sample = sampleOf(offers, next)
+  t.same([sample.plain.length, sample.tangled.length], [200, 275], 'the sample')
+  const statuses = await replay(other, sample, next)
+  t.same(new Set(statuses), new Set(['updated']), `${statuses.length} moves`)
+  const differing: unknown[] = []
+  await eachOf([...sample.plain, ...sample.tangled], async offer => {
+    const [one, two] = await Promise.all([standing(imported, offer), standing(other, offer)])
+    if (JSON.stringify(one) !== JSON.stringify(two)) differing.push([one, two])
+  })
+  t.same(differing.slice(0, 3), [], 'every deal stands where it should')
+}
