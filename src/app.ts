@@ -1,6 +1,6 @@
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { Config } from './config.js'
@@ -40,7 +40,7 @@ const requestId = /^[A-Za-z0-9._-]{1,128}$/
 function makeServer(loggerInstance: FastifyBaseLogger): FastifyInstance {
   return fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 512 },
     bodyLimit: 1024 * 1024,
     forceCloseConnections: 'idle',
@@ -51,6 +51,14 @@ function makeServer(loggerInstance: FastifyBaseLogger): FastifyInstance {
     },
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler: answerMalformed
+  })
+}
+
+// A client that keeps its connection would send on it just when it closes, or hold up the end of the process.
+function endConnections(app: FastifyInstance, draining: () => boolean): void {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (draining()) void reply.header('connection', 'close')
+    done()
   })
 }
 
@@ -83,13 +91,14 @@ async function httpPlugins(app: FastifyInstance, config: Config): Promise<void> 
 /** Puts the program together: the http plugins, then the surfaces over the operations. Listens to nothing yet. */
 export async function buildApp({ config, database, logger, migrated }: AppOptions): Promise<KithApp> {
   const app = makeServer(logger)
+  let draining = false
+  endConnections(app, () => draining)
   await httpPlugins(app, config)
   const authenticate = await authenticator(app, config, {
     ofKey: key => principalOfKey(database, key),
     ofUser: (workspace, subject, by) => principalOfUser(database, workspace, subject, by)
   })
   authenticateRequests(app, authenticate)
-  let draining = false
   healthRoutes(app, { ready: migrated, draining: () => draining })
   const sign: SignToken =
     config.jwtSecret === undefined

@@ -93,7 +93,9 @@ function generatedSecret(dataDir: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
-  return readFileSync(file, 'utf8')
+  const secret = readFileSync(file, 'utf8')
+  if (secret.length < 32) throw new ConfigError(`${file} holds no secret; remove it and start again`)
+  return secret
 }
 
 /**

@@ -19,7 +19,16 @@ const committed = (name: string) => readFile(new URL(`../${name}`, import.meta.u
 
 const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true })
 formats.default(ajv)
-ajv.addSchema(document, 'openapi')
+ajv.addSchema(closed(document), 'openapi')
+
+/** The document without its promise that answers may get new fields: today's have only those that it shows. */
+function closed(open: Json): Json {
+  const copy = structuredClone(open)
+  for (const { path, node } of places(copy)) {
+    if (node.type && node.properties && path.at(-1) !== 'Problem') node.additionalProperties ??= false
+  }
+  return copy
+}
 
 const escape = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))
 const pointerOf = (path: readonly string[]) => `/${path.map(escape).join('/')}`
@@ -60,7 +69,7 @@ t.test('the committed contracts are those of the operations', async t => {
   t.equal(await committed('openapi.yaml'), made.openapiYaml(), 'openapi.yaml: run npm run generate')
   t.equal(await committed('schema.graphql'), made.sdl(), 'schema.graphql: run npm run generate')
   t.same(parse(made.openapiYaml()), document, 'YAML and JSON say the same')
-  t.notMatch(made.openapiYaml(), /: (\d[^\n]*[-:]\d|yes|no|on|off)[^\n]*$/m, 'also to a reader of YAML 1.1')
+  t.notMatch(made.openapiYaml(), /(: |- )(\d{4}-\d\d-\d\d.*|yes|no|on|off)$/m, 'also to a reader of YAML 1.1')
 })
 
 t.test('the document is OpenAPI 3.1', async t => {
@@ -214,11 +223,9 @@ t.test('the server answers as the document says', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })
   const ids = new Map<string, string>()
   for (const call of calls) t.same(await tried(app, call, ids), [], `${call.method} ${call.path}`)
-  t.match(
-    [...ids.keys()],
-    ['users', 'api-keys', 'companies', 'contacts', 'pipelines'],
-    'the examples can be sent'
-  )
+  for (const tag of ['users', 'api-keys', 'companies', 'contacts', 'pipelines']) {
+    t.ok(ids.has(tag), `the example of ${tag} can be sent`)
+  }
   for (const [tag, include] of [
     ['companies', 'parent'],
     ['contacts', 'company']

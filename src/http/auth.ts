@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createVerifier, type DecodedJwt } from 'fast-jwt'
@@ -35,16 +36,32 @@ interface Verifier {
 
 const requiredClaims = ['exp', 'sub', 'workspace']
 
+const patienceMs = 5000
+
+async function tooLong(): Promise<never> {
+  await sleep(patienceMs, undefined, { ref: false })
+  throw new Error(`The identity provider did not answer within ${patienceMs} ms`)
+}
+
+// A key that the provider does not have speaks against the token; a provider that is away speaks against nobody.
+function keyNotFetched(cause: unknown): never {
+  const { code } = cause as { code?: string }
+  if (code === 'JWK_NOT_FOUND' || code === 'NO_JWKS') throw refused()
+  throw new KithError('unavailable', 'The identity provider cannot be reached.', { cause })
+}
+
 function providerVerifier({ url, issuer, audience }: NonNullable<Config['jwks']>): Verify {
   const { origin, pathname, search } = new URL(url)
   const keys = buildGetJwks({ jwksPath: pathname + search })
+  const keyOf = ({ header }: DecodedJwt) =>
+    keys.getPublicKey({ kid: String(header.kid ?? ''), alg: String(header.alg), domain: origin })
   return createVerifier({
-    key: ({ header }: DecodedJwt) =>
-      keys.getPublicKey({ kid: String(header.kid ?? ''), alg: String(header.alg), domain: origin }),
+    key: token => Promise.race([keyOf(token), tooLong()]).catch(keyNotFetched),
     algorithms: ['RS256', 'ES256'],
     allowedIss: issuer,
     allowedAud: audience,
-    requiredClaims
+    // What is not there is not compared.
+    requiredClaims: [...requiredClaims, 'iss', 'aud']
   }) as Verify
 }
 
@@ -80,9 +97,9 @@ function bearer(request: FastifyRequest): string {
 }
 
 async function principalOfToken(verifier: Verifier, principals: Principals, token: string) {
-  const { claims, by } = await verifier.verify(token).catch((error: unknown) => {
-    if (error instanceof KithError && error.status >= 500) throw error
-    throw refused()
+  const { claims, by } = await verifier.verify(token).catch((error: { originalError?: unknown }) => {
+    const cause = error.originalError ?? error
+    throw cause instanceof KithError && cause.status >= 500 ? cause : refused()
   })
   const { workspace, sub } = claims
   if (typeof workspace !== 'string' || typeof sub !== 'string' || !uuid.test(workspace)) throw refused()

@@ -3,7 +3,7 @@ import { KithError, type ErrorItem } from './errors.js'
 import type { Resource } from './resource.js'
 import { batchRow } from './standard-schemas.js'
 import { creationValues, upsertPatch, withExternalId } from './upsert.js'
-import { compile, type Validator } from './validate.js'
+import { compile, refuse, type Validator } from './validate.js'
 import { memo } from './write-columns.js'
 import { newId, type ChangeRow, type NewRow } from './write.js'
 import { findExternal, withOwner } from './writer.js'
@@ -67,8 +67,6 @@ function shapeProblems(resource: Resource, given: BatchOperation): ErrorItem[] {
 const inBody = (items: ErrorItem[]): ErrorItem[] =>
   items.map(item => ({ ...item, pointer: `/body${item.pointer}` }))
 
-const invalid = (items: ErrorItem[]) => new KithError('invalid_input', items[0]!.message, { errors: items })
-
 // Pointers of a row's error are relative to the whole request.
 export function located(error: KithError, index: number, ofBody: boolean): KithError {
   const errors = error.errors?.map(item => ({
@@ -124,7 +122,7 @@ function toWork(
   const id = known.get(keyOf(given))
   if (id === undefined) {
     const problems = inBody(validators(resource).create!(creationValues(body)))
-    if (problems.length > 0) throw invalid(problems)
+    refuse(problems)
     const values = withExternalId(withOwner(ctx, resource, creationValues(body)), target)
     const claim = { source: target.source, id: target.externalId }
     const fresh = newId()
@@ -158,7 +156,7 @@ export function plan(
   operations.forEach((given, index) => {
     try {
       const problems = shapeProblems(resource, given)
-      if (problems.length > 0) throw invalid(problems)
+      refuse(problems)
       const row = toWork(ctx, resource, index, given, known)
       const name = row.create?.claim ? keyOf(given) : row.id
       if (seen.has(name)) throw new KithError('duplicate_in_batch')

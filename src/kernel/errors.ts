@@ -25,7 +25,7 @@ export const codes = {
   rate_limited: [429, 'Too many requests'],
   headers_too_large: [431, 'The headers are too large'],
   internal: [500, 'Something went wrong on our side'],
-  unavailable: [503, 'The database cannot be reached'],
+  unavailable: [503, 'The service cannot answer for the moment'],
   contention: [503, 'Other requests were in the way'],
   timeout: [503, 'The request took too long']
 } as const satisfies Record<string, readonly [number, string]>

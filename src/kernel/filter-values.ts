@@ -102,7 +102,7 @@ function valueSchema(field: FieldInfo, operator: Operator): TSchema {
   } as unknown as TSchema
   // Part of a phone number or a code may be looked for; a number must be one.
   if (field.kind !== 'text' || value.pattern === undefined) return value
-  return { ...value, pattern: undefined, maxLength: 1000 } as TSchema
+  return { ...value, pattern: undefined, maxLength: 1000 }
 }
 
 const schemaCache = new Map<FieldInfo, Map<Operator, TSchema>>()

@@ -1,4 +1,11 @@
-import { Type, type Static, type TObject, type TSchema, type TUnsafe } from '@sinclair/typebox'
+import {
+  Type,
+  type ObjectOptions,
+  type Static,
+  type TObject,
+  type TSchema,
+  type TUnsafe
+} from '@sinclair/typebox'
 
 /**
  * What a value means. From the kind follow its filter operators, its GraphQL scalar and how it is compared, so a
@@ -105,9 +112,9 @@ export const Enum = <const V extends readonly string[]>(name: string, values: V)
 export const List = <T>(items: Field<T>, maxItems: number) =>
   field<T[]>('list', { type: 'array', items, maxItems, uniqueItems: true })
 
-/** A nested object; an update merges into it, `null` clears a member. */
-export const Merged = <T>(properties: Record<string, TSchema>) =>
-  field<T>('object', { type: 'object', properties, additionalProperties: false })
+/** A nested object of that GraphQL type; an update merges into it, `null` clears a member. */
+export const Merged = <T>(name: string, properties: Record<string, TSchema>) =>
+  field<T>('object', { type: 'object', properties, additionalProperties: false, 'x-type': name })
 
 /** A flat object of the workspace's own fields. */
 export const CustomFieldsSchema = <T>() =>
@@ -146,13 +153,18 @@ export function Nullable<T>(schema: Field<T>): Field<T | null> {
   return copy
 }
 
+/** The same field with a sentence for readers of the contracts. */
+export const About = <T>(description: string, schema: Field<T>): Field<T> => ({ ...schema, description })
+
 /** Whether null is among a schema's types. */
 export const isNullable = (schema: TSchema) =>
   Array.isArray(schema.type) && (schema.type as string[]).includes('null')
 
-/** A closed object: names that it does not know are refused. */
-export const Closed = <P extends Record<string, TSchema>>(properties: P): TObject<P> =>
-  Type.Object(properties, { additionalProperties: false })
+/** A closed object: names that it does not know are refused. `x-type` among the options names its GraphQL type. */
+export const Closed = <P extends Record<string, TSchema>>(
+  properties: P,
+  options: ObjectOptions = {}
+): TObject<P> => Type.Object(properties, { additionalProperties: false, ...options })
 
 /** The same object with every property optional. */
 export const Partial = (properties: Record<string, TSchema>) =>

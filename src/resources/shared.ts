@@ -23,7 +23,7 @@ const line = () => Type.Optional(Nullable(Text(200)))
 /** A postal address; an update merges into it. */
 export const AddressSchema = (): Field<Address | null> =>
   Nullable(
-    Merged<Address>({
+    Merged<Address>('Address', {
       line1: line(),
       line2: line(),
       district: line(),

@@ -1,5 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { GraphQLError, OperationTypeNode, type ExecutionResult } from 'graphql'
+import {
+  execute as interpret,
+  GraphQLError,
+  OperationTypeNode,
+  type ExecutionResult,
+  type GraphQLSchema
+} from 'graphql'
 import mercurius from 'mercurius'
 import { KithError, parameterError } from '../kernel/errors.js'
 import { Closed, Nullable, Text, Type } from '../kernel/schema.js'
@@ -87,20 +93,24 @@ type Execute = (
   fallback: (e: unknown) => KithError
 ) => Promise<Answer>
 
-function executor(app: FastifyInstance, documents: Documents): Execute {
+function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Execute {
   return async ({ query, operationName, variables }, context, fallback) => {
     const { document, errors } = documents.check(query)
     if (!document) return { result: { errors: errors! }, refused: true }
     const wrong = documents.checkVariables(document, operationName ?? undefined, variables ?? {})
     if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
-    if (!operationOf(document, operationName ?? undefined))
-      return { result: { errors: [unnamed()] }, refused: true }
-    const result: ExecutionResult = await app.graphql<Record<string, unknown>, Record<string, unknown>>(
-      query,
-      { ...context },
-      variables ?? {},
-      operationName ?? undefined
-    )
+    const operation = operationOf(document, operationName ?? undefined)
+    if (!operation) return { result: { errors: [unnamed()] }, refused: true }
+    const contextValue = { ...context }
+    const name = operationName ?? undefined
+    const result: ExecutionResult = documents.hasRecursiveVariables(operation)
+      ? await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
+      : await app.graphql<Record<string, unknown>, Record<string, unknown>>(
+          query,
+          contextValue,
+          variables ?? {},
+          name
+        )
     const shown = result.errors?.map(e => toGraphQLError(e, fallback))
     return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
   }
@@ -142,7 +152,7 @@ export async function graphqlRoutes(
   const schema = graphqlSchema(options.operations)
   await app.register(mercurius, { schema, routes: false, jit: 1, graphiql: false, errorFormatter: asTheyAre })
   const documents = new Documents(schema)
-  const execute = executor(app, documents)
+  const execute = executor(app, schema, documents)
   refuseOtherMethods(app, '/graphql', ['GET', 'POST'])
   app.route({
     method: ['GET', 'POST'],

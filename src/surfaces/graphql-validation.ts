@@ -1,6 +1,8 @@
 import {
   coerceInputValue,
+  getNamedType,
   GraphQLError,
+  isInputObjectType,
   isInputType,
   Kind,
   parse,
@@ -10,6 +12,7 @@ import {
   visit,
   type ASTNode,
   type DocumentNode,
+  type GraphQLInputType,
   type GraphQLSchema,
   type OperationDefinitionNode,
   type ValueNode
@@ -81,6 +84,19 @@ function literalItems(document: DocumentNode, error: GraphQLError): ErrorItem[] 
   return path ? [item(path, error.message)] : []
 }
 
+const recursive = new WeakMap<object, boolean>()
+
+function isRecursive(type: GraphQLInputType, above: readonly object[] = []): boolean {
+  const named = getNamedType(type)
+  if (!isInputObjectType(named)) return false
+  if (above.includes(named)) return true
+  const known = recursive.get(named)
+  if (known !== undefined) return known
+  const found = Object.values(named.getFields()).some(f => isRecursive(f.type, [...above, named]))
+  if (above.length === 0) recursive.set(named, found)
+  return found
+}
+
 /** Parses and validates documents, remembering those seen lately. */
 export class Documents {
   private readonly known = new Map<string, Checked>()
@@ -107,6 +123,14 @@ export class Documents {
       const told = error instanceof GraphQLError ? error : new GraphQLError('The document nests too deeply.')
       return { errors: [invalid(told, 'bad_request', [])] }
     }
+  }
+
+  /** Whether a variable's type holds itself, as filters do: the compiler of queries would unroll it until its stack ends. */
+  hasRecursiveVariables(operation: OperationDefinitionNode): boolean {
+    return (operation.variableDefinitions ?? []).some(definition => {
+      const type = typeFromAST(this.schema, definition.type)
+      return isInputType(type) && isRecursive(type)
+    })
   }
 
   /** What of the variables does not fit its type, with pointers relative to the argument that they are used in. */

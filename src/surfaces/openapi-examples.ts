@@ -111,9 +111,10 @@ function textOf(schema: Json, name: string): string {
 }
 
 function numberOf(schema: Json): number {
-  const { minimum = 1, maximum = 1 } = schema as { minimum?: number; maximum?: number }
-  if (typesOf(schema).includes('number')) return (minimum + maximum) / 2
-  return Math.min(Math.max(minimum, 1), maximum)
+  const { minimum, maximum } = schema as { minimum?: number; maximum?: number }
+  if (typesOf(schema).includes('integer')) return Math.min(Math.max(minimum ?? 1, 1), maximum ?? Infinity)
+  const least = minimum ?? Math.min(0, maximum ?? 0)
+  return (least + (maximum ?? least + 1)) / 2
 }
 
 /** Makes examples out of the document's schemas; the same one for the same schema every time. */
@@ -129,6 +130,7 @@ export class Examples {
     const expected = byName[name]
     if (fits(schema, expected)) return expected
     if (schema.examples !== undefined) return (schema.examples as unknown[])[0]
+    if (schema.const !== undefined) return schema.const
     if (schema.enum !== undefined) return (schema.enum as unknown[])[0]
     if (schema.anyOf !== undefined) return this.of((schema.anyOf as Json[])[0]!, name)
     switch (typesOf(schema).find(t => t !== 'null')) {

@@ -13,9 +13,11 @@ export function partsOf({ name }: Operation): { subject: string; action: string 
 export const resourceOf = (operation: Operation): Resource | undefined =>
   allResources().find(r => r.plural === partsOf(operation).subject)
 
+// `funnel.post` and `set-password` become FunnelPost and SetPassword.
+const joined = (name: string) => name.split('.').map(camel).map(pascal).join('')
+
 /** `Contact` for an operation on contacts, `Metrics` for one on metrics. */
-const nounOf = (operation: Operation) =>
-  resourceOf(operation)?.typeName ?? pascal(camel(partsOf(operation).subject))
+const nounOf = (operation: Operation) => resourceOf(operation)?.typeName ?? joined(partsOf(operation).subject)
 
 /**
  * A name for client code. A write is called as its mutation (`createContact`), a read starts with what it does
@@ -24,17 +26,16 @@ const nounOf = (operation: Operation) =>
 export function operationId(operation: Operation): string {
   const { subject, action } = partsOf(operation)
   if (operation.kind === 'write') {
-    const words = (operation.graphql ?? operation.name).split('.')
-    return camel(words.map((word, i) => (i === 0 ? word : pascal(word))).join(''))
+    const name = joined(operation.graphql ?? operation.name)
+    return name[0]!.toLowerCase() + name.slice(1)
   }
   const [, verb = '', rest = ''] = /^(list|search|get)(?![a-z])(.*)$/.exec(action) ?? []
-  if (verb === '') return `get${nounOf(operation)}${pascal(camel(action))}`
-  return verb === 'get' ? `get${nounOf(operation)}${rest}` : `${verb}${pascal(camel(subject))}${rest}`
+  if (verb === '') return `get${nounOf(operation)}${joined(action)}`
+  return verb === 'get' ? `get${nounOf(operation)}${rest}` : `${verb}${joined(subject)}${rest}`
 }
 
 /** The component of an operation's body: `ContactCreate`. */
-export const bodyName = (operation: Operation) =>
-  `${nounOf(operation)}${pascal(camel(partsOf(operation).action).replaceAll('.', ''))}`
+export const bodyName = (operation: Operation) => `${nounOf(operation)}${joined(partsOf(operation).action)}`
 
 /** The component of an operation's answer where its schema has no name of its own: `DealHistoryResult`. */
 export const resultName = (operation: Operation) => `${bodyName(operation)}Result`

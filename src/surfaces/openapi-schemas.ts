@@ -89,11 +89,12 @@ export class Components {
   of(schema: TSchema, side: Side): Json {
     const reference = this.reference(schema, side)
     if (!reference) return this.plain(schema, side)
-    const { description } = schema
+    const { description, default: fallback } = schema as { description?: string; default?: unknown }
     const same = this.get((reference.$ref as string).split('/').at(-1)!).description === description
     return {
       ...(isNullable(schema) ? orNull(reference) : reference),
-      ...(description !== undefined && !same && { description })
+      ...(description !== undefined && !same && { description }),
+      ...(fallback !== undefined && { default: fallback })
     }
   }
 

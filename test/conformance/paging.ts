@@ -43,7 +43,8 @@ async function churning(world: World, resource: Resource, rows: Json[], sort: st
       const n = ++turn
       const other = rows[(n * 7) % rows.length]!
       const one = restless[n % restless.length]!
-      const calls: Promise<unknown>[] = [made(world, resource, fullBody(resource, world.next(), ref))]
+      const calls: Promise<unknown>[] = []
+      if (n % 2 === 0) calls.push(made(world, resource, fullBody(resource, world.next(), ref)))
       if (name !== 'updatedAt') {
         calls.push(world.call('PATCH', `${path}/${stable[(n * 5) % stable.length]}`, { customFields: { n } }))
       }
@@ -68,7 +69,7 @@ type Reader = (cursor: string | null) => Promise<Step>
 const restReader =
   (world: World, resource: Resource, sort: string): Reader =>
   async cursor => {
-    const query = new URLSearchParams({ sort, limit: '5', ...(cursor && { after: cursor }) })
+    const query = new URLSearchParams({ sort, limit: '7', ...(cursor && { after: cursor }) })
     const { body } = await world.call('GET', `/v1/${resource.plural}?${query}`)
     return { ids: (body.data as Json[]).map(r => String(r.id)), next: body.page.nextCursor as string | null }
   }
@@ -76,7 +77,7 @@ const restReader =
 const graphReader =
   (world: World, resource: Resource, sort: string, backward: boolean): Reader =>
   async cursor => {
-    const page = backward ? { last: 5, before: cursor } : { first: 5, after: cursor }
+    const page = backward ? { last: 7, before: cursor } : { first: 7, after: cursor }
     const { body } = await graphList(world, resource, { ...page, orderBy: orderOf(sort) })
     const { nodes, pageInfo } = body.data[listField(resource)] as Json
     const found = (nodes as Json[]).map(r => String(r.id))
@@ -93,7 +94,7 @@ async function walk(read: Reader, disturb: () => Promise<unknown>): Promise<stri
   const found: string[] = []
   let cursor: string | null = null
   for (let pages = 0; pages < 60; pages++) {
-    const [step] = await Promise.all([read(cursor), pages < 12 ? disturb() : undefined])
+    const [step]: [Step, unknown] = await Promise.all([read(cursor), pages < 6 ? disturb() : undefined])
     found.push(...step.ids)
     if (step.next === null) return found
     cursor = step.next

@@ -1,5 +1,16 @@
 import { many, one, resource } from '../../kernel/resource.js'
-import { Currency, Domain, Id, Integer, Money, Nullable, Phone, Text, Url } from '../../kernel/schema.js'
+import {
+  About,
+  Currency,
+  Domain,
+  Id,
+  Integer,
+  Money,
+  Nullable,
+  Phone,
+  Text,
+  Url
+} from '../../kernel/schema.js'
 import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../shared.js'
 import { companies as table } from './table.js'
 
@@ -9,20 +20,20 @@ export const companies = resource({
   description: 'An organisation that the business deals with.',
   table,
   fields: {
-    name: Text(300),
-    domain: Nullable(Domain()),
-    industry: Nullable(Text(200)),
-    employeeCount: Nullable(Integer(0, 2147483647)),
-    foundedYear: Nullable(Integer(1, 9999)),
-    annualRevenue: Nullable(Money()),
-    currency: Nullable(Currency()),
-    phone: Nullable(Phone()),
-    website: Nullable(Url()),
-    country: CountryCode(),
+    name: About('What it is called.', Text(300)),
+    domain: About('Its internet domain, lower case, without www; not unique.', Nullable(Domain())),
+    industry: About('What it does, in your own words.', Nullable(Text(200))),
+    employeeCount: About('How many people work there.', Nullable(Integer(0, 2147483647))),
+    foundedYear: About('The year it was founded.', Nullable(Integer(1, 9999))),
+    annualRevenue: About('What it takes in a year, in its currency.', Nullable(Money())),
+    currency: About('ISO 4217: the currency of its revenue.', Nullable(Currency())),
+    phone: About('E.164.', Nullable(Phone())),
+    website: About('Its address on the web.', Nullable(Url())),
+    country: About('ISO 3166-1 alpha-2.', CountryCode()),
     address: AddressSchema(),
-    relationships: Relationships(),
-    lifecycleStage: LifecycleStage(),
-    sourceChannel: Nullable(Text(100)),
+    relationships: About('What it is to the business; any number of these.', Relationships()),
+    lifecycleStage: About('How far along it has come.', LifecycleStage()),
+    sourceChannel: About('The channel it came through first.', Nullable(Text(100))),
     parentId: Nullable(Id('The company it belongs to.')),
     ownerId: Nullable(Id('The user who looks after it.'))
   },

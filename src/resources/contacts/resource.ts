@@ -1,5 +1,16 @@
 import { many, one, resource } from '../../kernel/resource.js'
-import { Day, Email, Id, Language, List, Nullable, Phone, Text, TimeZone } from '../../kernel/schema.js'
+import {
+  About,
+  Day,
+  Email,
+  Id,
+  Language,
+  List,
+  Nullable,
+  Phone,
+  Text,
+  TimeZone
+} from '../../kernel/schema.js'
 import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../shared.js'
 import { contacts as table } from './table.js'
 
@@ -9,25 +20,25 @@ export const contacts = resource({
   description: 'A person that the business deals with.',
   table,
   fields: {
-    firstName: Nullable(Text(200)),
-    lastName: Nullable(Text(200)),
-    email: Nullable(Email()),
-    phone: Nullable(Phone()),
-    jobTitle: Nullable(Text(200)),
+    firstName: About('Given name.', Nullable(Text(200))),
+    lastName: About('Family name.', Nullable(Text(200))),
+    email: About('Compared in lower case; not unique.', Nullable(Email())),
+    phone: About('E.164.', Nullable(Phone())),
+    jobTitle: About('What this person does at the company.', Nullable(Text(200))),
     companyId: Nullable(Id('The company this person works for.')),
     ownerId: Nullable(Id('The user who looks after this person.')),
-    relationships: Relationships(),
-    lifecycleStage: LifecycleStage(),
-    sourceChannel: Nullable(Text(100)),
-    language: Nullable(Language()),
-    timeZone: Nullable(TimeZone()),
-    country: CountryCode(),
+    relationships: About('What this person is to the business; any number of these.', Relationships()),
+    lifecycleStage: About('How far along this person has come.', LifecycleStage()),
+    sourceChannel: About('The channel this person came through first.', Nullable(Text(100))),
+    language: About('BCP 47: the language to write in.', Nullable(Language())),
+    timeZone: About('IANA: where this person lives by the clock.', Nullable(TimeZone())),
+    country: About('ISO 3166-1 alpha-2.', CountryCode()),
     address: AddressSchema(),
-    birthDate: Nullable(Day()),
-    interests: List(Text(100), 100),
-    needs: Nullable(Text(20000)),
-    painPoints: Nullable(Text(20000)),
-    tags: List(Text(100), 100)
+    birthDate: About('The day of birth.', Nullable(Day())),
+    interests: About('What this person likes to hear about.', List(Text(100), 100)),
+    needs: About('What this person needs, in your own words.', Nullable(Text(20000))),
+    painPoints: About('What troubles this person, in your own words.', Nullable(Text(20000))),
+    tags: About('Labels of your own.', List(Text(100), 100))
   },
   filters: [
     'firstName',

@@ -1,5 +1,6 @@
 import { one, resource } from '../../kernel/resource.js'
 import {
+  About,
   Closed,
   Currency,
   Day,
@@ -38,35 +39,42 @@ export const deals = resource({
   createOnly: {
     pipelineId: Id('The pipeline it starts in; the one of its stage.'),
     stageId: Id('The stage it is in; changed by moving it.'),
-    openedAt: Instant()
+    openedAt: About('When the chance arose; business time, moved back by an earlier move.', Instant())
   },
   onCreate: {
     pipelineId: Type.Optional(Id('The pipeline it starts in; the one of its stage.')),
     stageId: Type.Optional(Id('The stage it starts in; needed without `history`.')),
-    openedAt: Type.Optional(Instant()),
+    openedAt: Type.Optional(About('When the chance arose; now unless said.', Instant())),
     history: Type.Optional(HistoryInput)
   },
   fields: {
-    name: Text(300),
-    description: Nullable(Text(20000)),
-    amount: Nullable(Money()),
-    currency: Nullable(Currency()),
-    probability: Nullable(Share()),
-    forecastCategory: Nullable(
-      Enum('ForecastCategory', ['pipeline', 'best_case', 'commit', 'closed', 'omitted'])
+    name: About('What it is called.', Text(300)),
+    description: About('What it is about.', Nullable(Text(20000))),
+    amount: About('What it would bring, in its currency; null while unknown.', Nullable(Money())),
+    currency: About('ISO 4217: the currency of the amount.', Nullable(Currency())),
+    probability: About(
+      'How likely it is to be won, 0 to 1, where it differs from that of its stage.',
+      Nullable(Share())
     ),
-    expectedCloseDate: Nullable(Day()),
-    lostReason: Nullable(Text(500)),
-    type: Nullable(Enum('DealType', ['new', 'upsell', 'cross_sell', 'renewal'])),
-    sourceChannel: Nullable(Text(100)),
+    forecastCategory: About(
+      'Where it stands in the forecast.',
+      Nullable(Enum('ForecastCategory', ['pipeline', 'best_case', 'commit', 'closed', 'omitted']))
+    ),
+    expectedCloseDate: About('The day it is expected to close.', Nullable(Day())),
+    lostReason: About('Why it was lost; cleared when it is reopened.', Nullable(Text(500))),
+    type: About(
+      'What kind of sale it is.',
+      Nullable(Enum('DealType', ['new', 'upsell', 'cross_sell', 'renewal']))
+    ),
+    sourceChannel: About('The channel it came through.', Nullable(Text(100))),
     companyId: Nullable(Id('The company that would buy.')),
     primaryContactId: Nullable(Id('The person who would buy.')),
     ownerId: Nullable(Id('The user who works on it.'))
   },
   readonly: {
-    status: Enum('DealStatus', dealStatuses),
-    stageEnteredAt: Instant(),
-    closedAt: Nullable(Instant())
+    status: About('Open, won or lost: the kind of its stage.', Enum('DealStatus', dealStatuses)),
+    stageEnteredAt: About('When it entered its stage.', Instant()),
+    closedAt: About('When it was last won or lost; null while open.', Nullable(Instant()))
   },
   filters: [
     'name',

@@ -2,7 +2,7 @@ import sql from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { notFound } from '../../kernel/errors.js'
 import { operation, record, value, type Operation } from '../../kernel/operation.js'
-import { Closed, Integer, Text, Type } from '../../kernel/schema.js'
+import { About, Closed, Integer, Text, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
 import { changeOne, createOne, standardWriter, type Writer } from '../../kernel/writer.js'
@@ -55,7 +55,11 @@ const rotateApiKey = operation({
   rest: 'POST /api-keys/:id/rotate',
   graphql: 'rotateApiKey',
   params: byId,
-  body: Closed({ graceSeconds: Type.Optional(Integer(0, 604800)) }),
+  body: Closed({
+    graceSeconds: Type.Optional(
+      About('How long the old secret still works; 0 unless said.', Integer(0, 604800))
+    )
+  }),
   result: shown,
   secret: true,
   atomic: true,

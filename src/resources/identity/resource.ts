@@ -1,5 +1,6 @@
 import { one, resource } from '../../kernel/resource.js'
 import {
+  About,
   Bool,
   Currency,
   Email,
@@ -21,11 +22,14 @@ export const workspaces = resource({
   description: 'The tenant: whose records these are, and the defaults of its figures.',
   table: workspaceTable,
   fields: {
-    name: Text(200),
-    timeZone: TimeZone(),
-    baseCurrency: Currency(),
-    fiscalYearStart: Text(5, { pattern: '^(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$', examples: ['04-01'] }),
-    locale: Language()
+    name: About('What the business is called.', Text(200)),
+    timeZone: About('IANA: what days and months of figures are cut by.', TimeZone()),
+    baseCurrency: About('ISO 4217: what figures are answered in.', Currency()),
+    fiscalYearStart: About(
+      'Month and day, MM-DD.',
+      Text(5, { pattern: '^(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$', examples: ['04-01'] })
+    ),
+    locale: About('BCP 47.', Language())
   },
   filters: [],
   writePermission: 'admin'
@@ -43,10 +47,10 @@ export const users = resource({
   table: userTable,
   onCreate: { password: Type.Optional(Password()) },
   fields: {
-    email: Email(),
-    name: Text(200),
-    role: Enum('Role', roles),
-    active: Bool(),
+    email: About('To sign in with; unique in the workspace.', Email()),
+    name: About('What this person is called.', Text(200)),
+    role: About('What this person may do.', Enum('Role', roles)),
+    active: About('Whether this person may sign in.', Bool()),
     externalSubject: Nullable(
       Text(255, { description: "The `sub` of this person's tokens of an identity provider." })
     )
@@ -68,14 +72,14 @@ export const apiKeys = resource({
     userId: Nullable(Id('The user it acts for; none: for itself.'))
   },
   fields: {
-    name: Text(200),
-    expiresAt: Nullable(Instant())
+    name: About('What it is for.', Text(200)),
+    expiresAt: About('When it stops working; null: never.', Nullable(Instant()))
   },
   readonly: {
     hint: Text(20, { description: 'How the secret begins, to tell keys apart.' }),
-    previousExpiresAt: Nullable(Instant()),
-    revokedAt: Nullable(Instant()),
-    lastUsedAt: Nullable(Instant())
+    previousExpiresAt: About('Until when the secret before the last rotation works.', Nullable(Instant())),
+    revokedAt: About('When it was revoked; null while it works.', Nullable(Instant())),
+    lastUsedAt: About('When it was last used, to the minute.', Nullable(Instant()))
   },
   filters: ['name', 'userId', 'revokedAt', 'expiresAt'],
   relations: { user: one('user', 'userId') },

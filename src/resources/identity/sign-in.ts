@@ -3,7 +3,7 @@ import type { Context } from '../../kernel/context.js'
 import { KithError } from '../../kernel/errors.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
 import { findRecord } from '../../kernel/read.js'
-import { Closed, Email, Enum, Id, Integer, List, Nullable, Text, Type } from '../../kernel/schema.js'
+import { About, Closed, Email, Enum, Id, Integer, List, Nullable, Text, Type } from '../../kernel/schema.js'
 import { verifyPassword } from './passwords.js'
 import { users } from './resource.js'
 import { workspaces } from './resource.js'
@@ -45,9 +45,9 @@ const createToken = (sign: SignToken) =>
     rest: 'POST /auth/token',
     graphql: null,
     body: Closed({
-      workspace: Text(200),
-      email: Email(),
-      password: Text(200)
+      workspace: About('Its id or its name.', Text(200)),
+      email: About('The address of a user.', Email()),
+      password: About('The password of that user.', Text(200))
     }),
     result: value(
       Closed({
@@ -76,8 +76,8 @@ const me = operation({
   graphql: 'me',
   result: value(
     Closed({
-      workspaceId: Id(),
-      workspaceName: Text(200),
+      workspaceId: Id('The workspace of the credential.'),
+      workspaceName: About('What it is called.', Text(200)),
       actorType: Enum('ActorType', ['user', 'key', 'system']),
       actorId: Nullable(Id()),
       user: Type.Unsafe<Record<string, unknown> | null>({

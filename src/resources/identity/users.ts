@@ -3,7 +3,7 @@ import { may } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { fieldError, KithError, notFound } from '../../kernel/errors.js'
 import { nothing, operation, type Operation } from '../../kernel/operation.js'
-import { Closed, Type } from '../../kernel/schema.js'
+import { About, Closed, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
 import { changeRecords, createRecords, type NewRow } from '../../kernel/write.js'
@@ -33,7 +33,10 @@ const setPassword = operation({
   rest: 'PUT /users/:id/password',
   graphql: 'setUserPassword',
   params: byId,
-  body: Closed({ password: Password(), currentPassword: Type.Optional(Password()) }),
+  body: Closed({
+    password: About('The new one.', Password()),
+    currentPassword: Type.Optional(About('Needed for one’s own, unless an admin.', Password()))
+  }),
   result: nothing,
   async run(ctx, { id, body, expectedVersion }) {
     const admin = may(ctx, 'admin')

@@ -1,5 +1,5 @@
 import { many, one, resource } from '../../kernel/resource.js'
-import { Bool, Closed, Enum, Id, Integer, Nullable, Share, Text, Type } from '../../kernel/schema.js'
+import { About, Bool, Closed, Enum, Id, Integer, Nullable, Share, Text, Type } from '../../kernel/schema.js'
 import { pipelines as pipelineTable, stages as stageTable } from './table.js'
 
 export const stageKinds = ['open', 'won', 'lost'] as const
@@ -22,9 +22,9 @@ export const pipelines = resource({
     )
   },
   fields: {
-    name: Text(200),
-    position: Integer(0, 100000),
-    lostReasonRequired: Bool()
+    name: About('What it is called.', Text(200)),
+    position: About('Its place among the pipelines.', Integer(0, 100000)),
+    lostReasonRequired: About('Whether a deal is lost only with a reason.', Bool())
   },
   filters: ['name'],
   sorts: ['name', 'position'],
@@ -43,11 +43,11 @@ export const stages = resource({
     pipelineId: Id('The pipeline it is a step of.')
   },
   fields: {
-    name: Text(200),
-    kind: Enum('StageKind', stageKinds),
-    position: Integer(0, 100000),
-    probability: Nullable(Share()),
-    archived: Bool()
+    name: About('What it is called.', Text(200)),
+    kind: About('Whether deals in it are open, won or lost.', Enum('StageKind', stageKinds)),
+    position: About('Its place in the pipeline; open stages are passed in this order.', Integer(0, 100000)),
+    probability: About('How likely a deal in it is to be won, 0 to 1.', Nullable(Share())),
+    archived: About('Whether it takes no more deals.', Bool())
   },
   filters: ['pipelineId', 'name', 'kind', 'position', 'archived'],
   sorts: ['position', 'name'],

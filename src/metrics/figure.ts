@@ -1,0 +1,153 @@
+import type { Context } from '../kernel/context.js'
+import { operation, value, type Operation } from '../kernel/operation.js'
+import {
+  Closed,
+  Instant,
+  Integer,
+  Text,
+  TimeZone,
+  Type,
+  type Field,
+  type Static,
+  type TObject,
+  type TSchema
+} from '../kernel/schema.js'
+import { JsonValue } from '../kernel/standard-schemas.js'
+import type { CatalogueEntry } from './catalogue.js'
+import {
+  asBody,
+  asQuery,
+  fromBody,
+  fromQuery,
+  type commonParameters,
+  type Given,
+  type Request
+} from './parameters.js'
+import { frameOf, type Frame } from './period.js'
+import { Count } from './rate.js'
+
+/** What a figure finds out. */
+export interface Answered<V> {
+  value: V
+  /** Parameters that it settled itself, over those that were given. */
+  parameters: Record<string, unknown>
+  /** Records looked at. */
+  counts: Record<string, number>
+  /** Records left out, by reason. */
+  excluded: Record<string, number>
+  /** Why a number is null, by its JSON pointer in the answer. */
+  reasons: Record<string, string>
+}
+
+interface Config<P extends Record<string, Field>, V extends TObject> extends Omit<
+  CatalogueEntry,
+  'parameters'
+> {
+  /** What the calls say of themselves. */
+  summary: string
+  parameters: P
+  value: V
+  answer(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<Answered<Static<V>>>
+}
+
+/** A figure: its entry in the catalogue, and its calls. */
+export interface Figure {
+  entry: CatalogueEntry
+  operations: Operation[]
+}
+
+const Warning = Closed(
+  { code: Text(100), message: Text(1000), count: Type.Optional(Count()) },
+  { 'x-type': 'MetricWarning' }
+)
+
+const answerOf = (shape: TObject, name: string): TSchema =>
+  Closed(
+    {
+      metric: Text(100),
+      version: Integer(1, 1000),
+      parameters: JsonValue('As given, with their defaults.'),
+      timeZone: TimeZone(),
+      asOf: Instant(),
+      knownAt: Instant(),
+      value: shape,
+      counts: JsonValue('Records looked at.'),
+      excluded: JsonValue('Records left out, by reason.'),
+      reasons: JsonValue('Why a number is null, by its JSON pointer.'),
+      warnings: Type.Array(Warning)
+    },
+    { 'x-type': name }
+  )
+
+const settledByFrame = new Set(['asOf', 'knownAt', 'timeZone'])
+
+function echoed(parameters: Record<string, Field>, given: Record<string, unknown>): Record<string, unknown> {
+  const names = Object.keys(parameters).filter(name => !settledByFrame.has(name))
+  return Object.fromEntries(names.map(name => [name, given[name] ?? parameters[name]!.default ?? null]))
+}
+
+const choicesOf = (schema: Field) => (schema.enum as string[] | undefined) ?? null
+
+/** Declares a figure: GET and POST calls with the same parameters, and GraphQL's `metrics { name }`. */
+export function figure<P extends typeof commonParameters & Record<string, Field>, V extends TObject>(
+  config: Config<P, V>
+): Figure {
+  const { name, version, parameters, summary } = config
+  const result = value(answerOf(config.value, `${name[0]!.toUpperCase()}${name.slice(1)}Answer`))
+
+  async function run(ctx: Context, request: Request<Given<P>>): Promise<unknown> {
+    const frame = await frameOf(ctx, request)
+    const answered = await config.answer(ctx, request, frame)
+    const { timeZone, asOf, knownAt } = frame
+    return {
+      metric: name,
+      version,
+      ...answered,
+      parameters: { ...echoed(parameters, request.given), ...answered.parameters },
+      timeZone,
+      asOf,
+      knownAt,
+      warnings: []
+    }
+  }
+
+  const shared = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
+  const { definition, formula, unit, dimensions, source } = config
+  return {
+    entry: {
+      name,
+      version,
+      definition,
+      formula,
+      unit,
+      parameters: Object.entries(parameters).map(([parameter, schema]) => ({
+        name: parameter,
+        description: schema.description ?? '',
+        default: (schema.default as unknown) ?? null,
+        choices: choicesOf(schema)
+      })),
+      dimensions,
+      source
+    },
+    operations: [
+      operation({
+        ...shared,
+        name: `metrics.${name}`,
+        summary,
+        rest: `GET /metrics/${name}`,
+        graphql: null,
+        query: asQuery(parameters),
+        run: (ctx, query) => run(ctx, fromQuery<Given<P>>(parameters, query))
+      }),
+      operation({
+        ...shared,
+        name: `metrics.${name}.post`,
+        summary: `${summary}, with the parameters as a body`,
+        rest: `POST /metrics/${name}`,
+        graphql: `metrics.${name}`,
+        body: asBody(parameters),
+        run: (ctx, { body }) => run(ctx, fromBody<Given<P>>(body))
+      })
+    ]
+  }
+}

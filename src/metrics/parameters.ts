@@ -1,0 +1,132 @@
+import type { Sql } from 'sql-template-tag'
+import type { Context } from '../kernel/context.js'
+import { KithError, parameterError, type Code, type ErrorItem } from '../kernel/errors.js'
+import { filterSql } from '../kernel/filter.js'
+import type { Resource } from '../kernel/resource.js'
+import {
+  Closed,
+  Id,
+  Instant,
+  isNullable,
+  Nullable,
+  Text,
+  TimeZone,
+  Type,
+  type Field,
+  type TObject,
+  type TSchema
+} from '../kernel/schema.js'
+
+/** The same field with what a reader should know of it; `value` is its default where that is a constant. */
+export const described = <T>(schema: Field<T>, description: string, value?: T): Field<T> => ({
+  ...schema,
+  description,
+  ...(value !== undefined && { default: value })
+})
+
+const Bound = () => Text(40, { anyOf: [{ format: 'day' }, { format: 'instant' }], examples: ['2026-01-31'] })
+
+/** The parameters that every figure takes. */
+export const commonParameters = {
+  from: described(Bound(), 'Start of the period: a local date, or an instant. Absent: since ever.'),
+  to: described(Bound(), 'End of the period, itself outside: a local date, or an instant. Absent: no end.'),
+  asOf: described(Instant(), 'Facts after this instant do not exist. Absent: now.'),
+  knownAt: described(Instant(), 'Only facts recorded by this instant. Absent: now.'),
+  timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's.")
+}
+
+/** The pipeline that a figure of deals is about. */
+export const PipelineParameter = () =>
+  described(Id(), 'The pipeline. Absent: the only one; needed when the workspace has several.')
+
+/** The JSON filter of a resource, as its search takes it. */
+export const FilterParameter = (resource: Resource) =>
+  described(
+    Type.Unsafe<Record<string, unknown>>({
+      type: 'object',
+      'x-kind': 'json',
+      'x-filter': resource.name
+    }) as Field<Record<string, unknown>>,
+    `Only these ${resource.plural}: the JSON filter of their search.`
+  )
+
+/** The values that a request may give for declared parameters. */
+export type Given<P extends Record<string, Field>> = {
+  [K in keyof P]?: P[K] extends Field<infer V> ? V : never
+}
+
+/** Where a request had its parameters. */
+export type Place = 'query' | 'body'
+
+/** The parameters of one request: what was given, and how an error points at one of them. */
+export interface Request<G> {
+  given: G
+  place: Place
+}
+
+const optional = (parameters: Record<string, Field>, form: (schema: Field) => TSchema): TObject =>
+  Closed(Object.fromEntries(Object.entries(parameters).map(([k, v]) => [k, Type.Optional(form(v))])))
+
+/** The parameters as a body, where null is the same as absent. */
+export const asBody = (parameters: Record<string, Field>) =>
+  optional(parameters, schema => (isNullable(schema) ? schema : Nullable(schema)))
+
+/** The parameters as a query: objects become JSON texts. */
+export const asQuery = (parameters: Record<string, Field>) =>
+  optional(parameters, schema =>
+    schema['x-kind'] === 'json' ? described(Text(10000), `${schema.description ?? ''} As JSON.`) : schema
+  )
+
+/** The parameters of a body. */
+export function fromBody<G>(body: Record<string, unknown>): Request<G> {
+  const given = Object.fromEntries(Object.entries(body).filter(([, v]) => v !== null))
+  return { given: given as G, place: 'body' }
+}
+
+function parsed(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw parameterError(name, `${name} is not valid JSON.`, 'invalid_json')
+  }
+}
+
+/** The parameters of a query; a 400 for a text that should be JSON and is not. */
+export function fromQuery<G>(parameters: Record<string, Field>, query: Record<string, unknown>): Request<G> {
+  const given = Object.entries(parameters)
+    .filter(([name]) => query[name] !== undefined)
+    .map(([name, schema]) => [
+      name,
+      schema['x-kind'] === 'json' ? parsed(name, query[name] as string) : query[name]
+    ])
+  return { given: Object.fromEntries(given) as G, place: 'query' }
+}
+
+const at = (place: Place, name: string): Pick<ErrorItem, 'in' | 'pointer' | 'parameter'> =>
+  place === 'body' ? { in: place, pointer: `/${name}` } : { in: place, parameter: name }
+
+/** An error that names one parameter. */
+export const refused = (
+  place: Place,
+  name: string,
+  message: string,
+  code: string,
+  status: Code = 'invalid_input',
+  extra: Record<string, unknown> = {}
+): KithError => new KithError(status, message, { errors: [{ ...at(place, name), code, message }], extra })
+
+/** The parameter `filter` as SQL over the alias; a 400 points at the parameter, and within a body into it. */
+export function filtered(
+  ctx: Context,
+  resource: Resource,
+  alias: string,
+  { given, place }: Request<{ filter?: Record<string, unknown> }>
+): Sql {
+  try {
+    return filterSql(ctx, resource, alias, given.filter ?? {})
+  } catch (error) {
+    if (!(error instanceof KithError) || place === 'body' || !error.errors) throw error
+    const errors = error.errors.map(({ code, message }) => ({ ...at(place, 'filter'), code, message }))
+    throw new KithError('invalid_input', error.message, { errors })
+  }
+}

@@ -1,0 +1,52 @@
+import sql, { empty, type Sql } from 'sql-template-tag'
+import type { Context } from '../kernel/context.js'
+import { hasFormat } from '../kernel/validate.js'
+import { refused, type commonParameters, type Given, type Request } from './parameters.js'
+
+/** Which facts count, and which period is asked about: instants, all settled by one clock, the database's. */
+export interface Frame {
+  [column: string]: unknown
+  timeZone: string
+  asOf: string
+  knownAt: string
+  from: string | null
+  to: string | null
+}
+
+// Where clocks go back over midnight the day begins at the first of its two midnights; PostgreSQL takes the second.
+const startOfDay = (day: string) => sql`(
+  select case when timezone(f.zone, m.midnight - interval '1 hour')::date = ${day}::date
+    then m.midnight - interval '1 hour' else m.midnight end
+  from (select timezone(f.zone, ${day}::date::timestamp) as midnight) m)`
+
+function bound(given: string | undefined): Sql {
+  if (given === undefined) return sql`null::timestamptz(3)`
+  return sql`${hasFormat('day', given) ? startOfDay(given) : sql`${given}`}::timestamptz(3)`
+}
+
+/** Settles the frame of a request; a 400 where the period ends before it starts. */
+export async function frameOf(
+  ctx: Context,
+  { given, place }: Request<Given<typeof commonParameters>>
+): Promise<Frame> {
+  const [frame] = await ctx.db.query<Frame>(sql`
+    select f.zone as "timeZone", coalesce(${given.asOf}::timestamptz(3), f.now) as "asOf",
+      coalesce(${given.knownAt}::timestamptz(3), f.now) as "knownAt",
+      ${bound(given.from)} as "from", ${bound(given.to)} as "to"
+    from (
+      select coalesce(${given.timeZone}, w.time_zone) as zone,
+        date_trunc('milliseconds', clock_timestamp())::timestamptz(3) as now
+      from workspaces w where w.workspace_id = ${ctx.workspaceId} and w.id = ${ctx.workspaceId}
+    ) f`)
+  const { from, to } = frame!
+  if (from !== null && to !== null && Date.parse(to) < Date.parse(from)) {
+    throw refused(place, 'to', 'to lies before from.', 'range')
+  }
+  return frame!
+}
+
+/** The condition that an instant lies in the period; nothing where there is none. */
+export const inPeriod = (instant: Sql, { from, to }: Frame): Sql =>
+  sql`${
+    from === null ? empty : sql`and ${instant} >= ${from}::timestamptz`
+  } ${to === null ? empty : sql`and ${instant} < ${to}::timestamptz`}`
