@@ -72,28 +72,6 @@ CREATE TABLE "record_changes" (
 	CONSTRAINT "record_changes_pkey" PRIMARY KEY("workspace_id","id")
 );
 --> statement-breakpoint
-CREATE TABLE "api_keys" (
-	"workspace_id" uuid NOT NULL,
-	"id" uuid NOT NULL,
-	"version" integer DEFAULT 1 NOT NULL,
-	"created_at" timestamp(3) with time zone NOT NULL,
-	"updated_at" timestamp(3) with time zone NOT NULL,
-	"deleted_at" timestamp(3) with time zone,
-	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
-	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
-	"name" text NOT NULL,
-	"scopes" text[] NOT NULL,
-	"user_id" uuid,
-	"hint" text NOT NULL,
-	"secret_hash" text NOT NULL,
-	"previous_hash" text,
-	"previous_expires_at" timestamp(3) with time zone,
-	"expires_at" timestamp(3) with time zone,
-	"revoked_at" timestamp(3) with time zone,
-	"last_used_at" timestamp(3) with time zone,
-	CONSTRAINT "api_keys_pkey" PRIMARY KEY("workspace_id","id")
-);
---> statement-breakpoint
 CREATE TABLE "companies" (
 	"workspace_id" uuid NOT NULL,
 	"id" uuid NOT NULL,
@@ -120,6 +98,7 @@ CREATE TABLE "companies" (
 	"parent_id" uuid,
 	"owner_id" uuid,
 	CONSTRAINT "companies_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "companies_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
 	CONSTRAINT "companies_parent_other" CHECK (parent_id <> id)
 );
 --> statement-breakpoint
@@ -151,7 +130,8 @@ CREATE TABLE "contacts" (
 	"needs" text,
 	"pain_points" text,
 	"tags" text[] DEFAULT '{}' NOT NULL,
-	CONSTRAINT "contacts_pkey" PRIMARY KEY("workspace_id","id")
+	CONSTRAINT "contacts_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "contacts_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
 --> statement-breakpoint
 CREATE TABLE "deal_history" (
@@ -207,10 +187,11 @@ CREATE TABLE "deals" (
 	"company_id" uuid,
 	"primary_contact_id" uuid,
 	"owner_id" uuid,
-	CONSTRAINT "deals_pkey" PRIMARY KEY("workspace_id","id")
+	CONSTRAINT "deals_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "deals_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
 --> statement-breakpoint
-CREATE TABLE "pipelines" (
+CREATE TABLE "api_keys" (
 	"workspace_id" uuid NOT NULL,
 	"id" uuid NOT NULL,
 	"version" integer DEFAULT 1 NOT NULL,
@@ -220,27 +201,17 @@ CREATE TABLE "pipelines" (
 	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"name" text NOT NULL,
-	"position" integer DEFAULT 0 NOT NULL,
-	"lost_reason_required" boolean DEFAULT false NOT NULL,
-	CONSTRAINT "pipelines_pkey" PRIMARY KEY("workspace_id","id")
-);
---> statement-breakpoint
-CREATE TABLE "stages" (
-	"workspace_id" uuid NOT NULL,
-	"id" uuid NOT NULL,
-	"version" integer DEFAULT 1 NOT NULL,
-	"created_at" timestamp(3) with time zone NOT NULL,
-	"updated_at" timestamp(3) with time zone NOT NULL,
-	"deleted_at" timestamp(3) with time zone,
-	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
-	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
-	"pipeline_id" uuid NOT NULL,
-	"name" text NOT NULL,
-	"kind" text DEFAULT 'open' NOT NULL,
-	"position" integer NOT NULL,
-	"probability" double precision,
-	"archived" boolean DEFAULT false NOT NULL,
-	CONSTRAINT "stages_pkey" PRIMARY KEY("workspace_id","id")
+	"scopes" text[] NOT NULL,
+	"user_id" uuid,
+	"hint" text NOT NULL,
+	"secret_hash" text NOT NULL,
+	"previous_hash" text,
+	"previous_expires_at" timestamp(3) with time zone,
+	"expires_at" timestamp(3) with time zone,
+	"revoked_at" timestamp(3) with time zone,
+	"last_used_at" timestamp(3) with time zone,
+	CONSTRAINT "api_keys_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "api_keys_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
 --> statement-breakpoint
 CREATE TABLE "users" (
@@ -258,7 +229,8 @@ CREATE TABLE "users" (
 	"active" boolean DEFAULT true NOT NULL,
 	"external_subject" text,
 	"password_hash" text,
-	CONSTRAINT "users_pkey" PRIMARY KEY("workspace_id","id")
+	CONSTRAINT "users_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "users_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
 --> statement-breakpoint
 CREATE TABLE "workspaces" (
@@ -275,10 +247,45 @@ CREATE TABLE "workspaces" (
 	"base_currency" text DEFAULT 'EUR' NOT NULL,
 	"fiscal_year_start" text DEFAULT '01-01' NOT NULL,
 	"locale" text DEFAULT 'en' NOT NULL,
-	CONSTRAINT "workspaces_pkey" PRIMARY KEY("workspace_id","id")
+	CONSTRAINT "workspaces_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "workspaces_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
 --> statement-breakpoint
-ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_user_fkey" FOREIGN KEY ("workspace_id","user_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE TABLE "pipelines" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"name" text NOT NULL,
+	"position" integer DEFAULT 0 NOT NULL,
+	"lost_reason_required" boolean DEFAULT false NOT NULL,
+	CONSTRAINT "pipelines_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "pipelines_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
+);
+--> statement-breakpoint
+CREATE TABLE "stages" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"pipeline_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"kind" text DEFAULT 'open' NOT NULL,
+	"position" integer NOT NULL,
+	"probability" double precision,
+	"archived" boolean DEFAULT false NOT NULL,
+	CONSTRAINT "stages_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "stages_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
+);
+--> statement-breakpoint
 ALTER TABLE "companies" ADD CONSTRAINT "companies_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "companies" ADD CONSTRAINT "companies_parent_fkey" FOREIGN KEY ("workspace_id","parent_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "contacts" ADD CONSTRAINT "contacts_company_fkey" FOREIGN KEY ("workspace_id","company_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -289,12 +296,11 @@ ALTER TABLE "deals" ADD CONSTRAINT "deals_stage_fkey" FOREIGN KEY ("workspace_id
 ALTER TABLE "deals" ADD CONSTRAINT "deals_company_fkey" FOREIGN KEY ("workspace_id","company_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deals" ADD CONSTRAINT "deals_primary_contact_fkey" FOREIGN KEY ("workspace_id","primary_contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deals" ADD CONSTRAINT "deals_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_user_fkey" FOREIGN KEY ("workspace_id","user_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "stages" ADD CONSTRAINT "stages_pipeline_fkey" FOREIGN KEY ("workspace_id","pipeline_id") REFERENCES "public"."pipelines"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "events_record" ON "events" USING btree ("workspace_id","resource","record_id");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_created" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "record_changes_record" ON "record_changes" USING btree ("workspace_id","resource","record_id","version");--> statement-breakpoint
-CREATE INDEX "api_keys_created" ON "api_keys" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "api_keys_updated" ON "api_keys" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "companies_created" ON "companies" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "companies_updated" ON "companies" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "companies_name" ON "companies" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
@@ -309,6 +315,7 @@ CREATE INDEX "contacts_email" ON "contacts" USING btree ("workspace_id",lower("e
 CREATE INDEX "contacts_company" ON "contacts" USING btree ("workspace_id","company_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "contacts_owner" ON "contacts" USING btree ("workspace_id","owner_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deal_history_stage" ON "deal_history" USING btree ("workspace_id","stage_id","deal_id");--> statement-breakpoint
+CREATE INDEX "deal_history_way" ON "deal_history" USING btree ("workspace_id","deal_id","at","seq","stage_id","kind","position","recorded_at") WHERE stage_id is not null;--> statement-breakpoint
 CREATE INDEX "deals_created" ON "deals" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_updated" ON "deals" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "deals_name" ON "deals" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
@@ -320,16 +327,18 @@ CREATE INDEX "deals_pipeline" ON "deals" USING btree ("workspace_id","pipeline_i
 CREATE INDEX "deals_company" ON "deals" USING btree ("workspace_id","company_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_contact" ON "deals" USING btree ("workspace_id","primary_contact_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_owner" ON "deals" USING btree ("workspace_id","owner_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "pipelines_created" ON "pipelines" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "pipelines_updated" ON "pipelines" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
-CREATE INDEX "pipelines_name" ON "pipelines" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
-CREATE INDEX "stages_created" ON "stages" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "stages_updated" ON "stages" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
-CREATE INDEX "stages_pipeline" ON "stages" USING btree ("workspace_id","pipeline_id","position","id");--> statement-breakpoint
+CREATE INDEX "api_keys_created" ON "api_keys" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "api_keys_updated" ON "api_keys" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "users_created" ON "users" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "users_updated" ON "users" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "users_name" ON "users" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
 CREATE UNIQUE INDEX "users_email_key" ON "users" USING btree ("workspace_id",lower("email")) WHERE deleted_at is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "users_external_subject_key" ON "users" USING btree ("workspace_id","external_subject") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "workspaces_created" ON "workspaces" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "workspaces_updated" ON "workspaces" USING btree ("workspace_id","updated_at","id");
+CREATE INDEX "workspaces_updated" ON "workspaces" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "pipelines_created" ON "pipelines" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "pipelines_updated" ON "pipelines" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "pipelines_name" ON "pipelines" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
+CREATE INDEX "stages_created" ON "stages" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "stages_updated" ON "stages" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "stages_pipeline" ON "stages" USING btree ("workspace_id","pipeline_id","position","id");

@@ -208,9 +208,6 @@ t.test('the log knows no secret and no person', async t => {
   await send('POST', '/graphql', { query, variables: { email: { [user.email]: 1 } } })
   const before = lines.length
   // A fault of ours, while a row with all of it is being written.
-  await execute(
-    url,
-  )
   await execute(url, 'alter table contacts rename column needs to wants')
   const fault = await send('POST', '/v1/contacts', body)
   const { requestId, ...told } = fault.json<Record<string, unknown>>()

@@ -228,7 +228,10 @@ t.test('arguments', async t => {
     ['filter: { nope: { eq: 1 } }', '/filter/nope'],
     ['filter: { email: { regex: "a" } }', '/filter/email/regex'],
     ['filter: { email: { eq: null } }', '/filter/email/eq'],
-    ['filter: { and: [{ firstName: { eq: "a" } }, { companyId: { eq: "x" } }] }', '/filter/and/1/companyId/eq'],
+    [
+      'filter: { and: [{ firstName: { eq: "a" } }, { companyId: { eq: "x" } }] }',
+      '/filter/and/1/companyId/eq'
+    ],
     ['filter: { email: { isNull: 1 } }', '/filter/email/isNull'],
     ['filter: { customFields: { toString: 1 } }', '/filter/customFields/toString']
   ]

@@ -77,7 +77,7 @@ const leaf: fc.Arbitrary<Filter> = fc.oneof(
   tests(fc.oneof(word, count, fc.boolean()), texts).map(a => ({ customFields: { a } })),
   tests(count, order).map(b => ({ customFields: { b } })),
   tests(word, texts).map(name => ({ company: { name } })),
-  tests(count, [...equality, ...order]).map(employeeCount => ({ company: { not: { employeeCount } } })),
+  tests(fc.nat(3), [...equality, ...order]).map(employeeCount => ({ company: { not: { employeeCount } } })),
   fc.constant({ company: {} }),
   fc.constant({})
 )
@@ -193,6 +193,6 @@ t.test('a filter answers what it says, and not answers the rest', async t => {
     const [is, isNot] = await Promise.all([found(filter), found({ not: filter })])
     return is.join() === expected.join() && isNot.join() === rest.join()
   })
-  const { failed, counterexample, error } = await fc.check(property, { numRuns: 250 })
-  t.notOk(failed, 'holds', { counterexample, error: String((error as Error)?.message ?? error) })
+  const { failed, counterexample, errorInstance } = await fc.check(property, { numRuns: 250 })
+  t.notOk(failed, 'holds', { counterexample, error: String(errorInstance) })
 })

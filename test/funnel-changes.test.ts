@@ -170,9 +170,7 @@ t.test('knownAt leaves out what was recorded later, whenever it happened', async
   t.equal(then.knownAt, knownAt)
   t.match(summary(then), { deals: 1, moves: { forward: 1 }, transitions: { 'a b': 1 } })
   const since = summary(await funnel(call, pipeline, { asOf: day(20) }))
-  t.match(since, {
-    deals: 2,
-    moves: { reopen: 1, forward: 0 },
-    transitions: { 'a lost': 1, 'lost Later name': 1 }
-  })
+  t.same(since.moves, { reopen: 1, dealsReopened: 1 })
+  t.same(since.transitions, { 'a lost': 1, 'lost Later name': 1 })
+  t.equal(since.deals, 2)
 })

@@ -122,7 +122,7 @@ t.test('what is wrong with a parameter names it', async t => {
   ]
   for (const [name, value] of wrong) {
     const query = new URLSearchParams({ pipelineId: id, [name]: String(value) })
-    const got = await call('GET', `/v1/metrics/funnel?${query}`)
+    const got = await call('GET', `/v1/metrics/funnel?${query.toString()}`)
     t.match(got, { status: 400, body: { errors: [{ in: 'query', parameter: name }] } }, `${name} in a query`)
     const posted = await call('POST', '/v1/metrics/funnel', { pipelineId: id, [name]: value })
     t.match(

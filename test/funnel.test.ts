@@ -109,7 +109,7 @@ t.test('a deal lost without an open stage has reached none', async t => {
   const pipeline = await makePipeline(call, steps)
   await makeDeal(call, pipeline, [['lost', day(1)]])
   const answer = await funnel(call, pipeline)
-  t.match(summary(answer), { deals: 1, outcome: { lost: 1 }, reached: { a: 0 }, lostFrom: {} })
+  t.match(summary(answer), { deals: 1, outcome: { lost: 1 }, reached: { a: 0 } })
   t.match(rates(answer), { fromFirst: { a: 0 }, fromPrevious: { b: null }, winRate: 0 })
   t.equal(answer.reasons['/value/stages/1/conversionFromPrevious'], 'none_reached')
 })
@@ -263,7 +263,7 @@ t.test('the cohort closed: the last close decides, and an open deal is in none',
   ])
   const closed = (from: string, to: string, asOf?: string) =>
     funnel(call, pipeline, { cohort: 'closed', from, to, asOf: asOf ?? null }).then(summary)
-  t.match(await closed('2025-01-01', '2025-01-10'), { deals: 0, moves: {}, transitions: {} })
+  t.same((await closed('2025-01-01', '2025-01-10')).transitions, {})
   t.match(await closed('2025-01-05', '2025-01-06', day(9)), {
     deals: 2,
     outcome: { lost: 2 },
@@ -274,7 +274,7 @@ t.test('the cohort closed: the last close decides, and an open deal is in none',
     outcome: { won: 2 },
     transitions: { 'b won': 1 }
   })
-  t.match(await closed('2025-01-20', day(20)), { deals: 0 })
+  t.equal((await closed('2025-01-20', day(20))).deals, 0)
   t.match(summary(await funnel(call, pipeline, { cohort: 'closed' })), { deals: 2, outcome: { won: 2 } })
 })
 
@@ -285,7 +285,7 @@ t.test('a deal in the bin is in no figure, and back again when restored', async 
     ['b', day(2)]
   ])
   await done(call('DELETE', `/v1/deals/${id}`))
-  t.match(summary(await funnel(call, pipeline)), { deals: 0, reached: { a: 0 }, transitions: {} })
+  t.match(summary(await funnel(call, pipeline)), { deals: 0, reached: { a: 0 } })
   await done(call('POST', `/v1/deals/${id}/restore`))
   t.match(summary(await funnel(call, pipeline)), { deals: 1, reached: { b: 1 } })
 })

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import {
+  check,
   date,
   index,
   integer,
@@ -48,7 +49,12 @@ interface RecordTable {
 export const recordIndexes = (name: string, t: RecordTable) => [
   primaryKey({ name: `${name}_pkey`, columns: [t.workspaceId, t.id] }),
   index(`${name}_created`).on(t.workspaceId, t.createdAt, t.id),
-  index(`${name}_updated`).on(t.workspaceId, t.updatedAt, t.id)
+  index(`${name}_updated`).on(t.workspaceId, t.updatedAt, t.id),
+  // A body is bounded by its schema; what merging makes of several is bounded here.
+  check(
+    `${name}_custom_fields_size`,
+    sql`jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200`
+  )
 ]
 
 /** The index expression of `sortExpression` for a text column. */

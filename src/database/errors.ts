@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { KithError } from '../kernel/errors.js'
+import { fieldError, KithError } from '../kernel/errors.js'
 
 const { DatabaseError } = pg
 
@@ -34,6 +34,14 @@ function fromServer(error: pg.DatabaseError): unknown {
   const code = error.code ?? ''
   if (code === '23505') return conflict(error)
   if (code === '23503') return new KithError('unknown_reference', undefined, { cause: error })
+  if (error.constraint?.endsWith('_custom_fields_size')) {
+    return fieldError(
+      'unprocessable',
+      '/customFields',
+      'A record keeps at most 200 custom fields.',
+      'maxProperties'
+    )
+  }
   if (code === '23514' || code === '23502') return new KithError('unprocessable', undefined, { cause: error })
   if (code === '40001' || code === '40P01') {
     return new KithError('contention', undefined, { headers: { 'retry-after': '1' }, cause: error })

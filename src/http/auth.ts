@@ -56,7 +56,7 @@ function providerVerifier({ url, issuer, audience }: NonNullable<Config['jwks']>
   const keyOf = ({ header }: DecodedJwt) =>
     keys.getPublicKey({ kid: String(header.kid ?? ''), alg: String(header.alg), domain: origin })
   return createVerifier({
-    key: token => Promise.race([keyOf(token), tooLong()]).catch(keyNotFetched),
+    key: (token: DecodedJwt) => Promise.race([keyOf(token), tooLong()]).catch(keyNotFetched),
     algorithms: ['RS256', 'ES256'],
     allowedIss: issuer,
     allowedAud: audience,

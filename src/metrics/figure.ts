@@ -1,4 +1,5 @@
-import type { Context } from '../kernel/context.js'
+import sql from 'sql-template-tag'
+import type { Context, TransactionContext } from '../kernel/context.js'
 import { operation, value, type Operation } from '../kernel/operation.js'
 import {
   Closed,
@@ -86,7 +87,25 @@ function echoed(parameters: Record<string, Field>, given: Record<string, unknown
   return Object.fromEntries(names.map(name => [name, given[name] ?? parameters[name]!.default ?? null]))
 }
 
-const choicesOf = (schema: Field) => (schema.enum as string[] | undefined) ?? null
+// How a figure is best found depends on the period and the filter, so a plan made for any of them is no good; and a
+// figure keeps to one core, since there are others to serve.
+const planAnew = (ctx: TransactionContext) =>
+  ctx.db.query(sql`
+    select set_config('plan_cache_mode', 'force_custom_plan', true),
+      set_config('max_parallel_workers_per_gather', '0', true)`)
+
+function entryOf(
+  config: Omit<CatalogueEntry, 'parameters'> & { parameters: Record<string, Field> }
+): CatalogueEntry {
+  const { name, version, definition, formula, unit, dimensions, source } = config
+  const described = Object.entries(config.parameters).map(([name, schema]) => ({
+    name,
+    description: schema.description ?? '',
+    default: (schema.default as unknown) ?? null,
+    choices: (schema.enum as string[] | undefined) ?? null
+  }))
+  return { name, version, definition, formula, unit, parameters: described, dimensions, source }
+}
 
 /** Declares a figure: GET and POST calls with the same parameters, and GraphQL's `metrics { name }`. */
 export function figure<P extends typeof commonParameters & Record<string, Field>, V extends TObject>(
@@ -94,41 +113,19 @@ export function figure<P extends typeof commonParameters & Record<string, Field>
 ): Figure {
   const { name, version, parameters, summary } = config
   const result = value(answerOf(config.value, `${name[0]!.toUpperCase()}${name.slice(1)}Answer`))
+  const shared = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
 
-  async function run(ctx: Context, request: Request<Given<P>>): Promise<unknown> {
+  async function run(ctx: TransactionContext, request: Request<Given<P>>): Promise<unknown> {
+    await planAnew(ctx)
     const frame = await frameOf(ctx, request)
     const answered = await config.answer(ctx, request, frame)
     const { timeZone, asOf, knownAt } = frame
-    return {
-      metric: name,
-      version,
-      ...answered,
-      parameters: { ...echoed(parameters, request.given), ...answered.parameters },
-      timeZone,
-      asOf,
-      knownAt,
-      warnings: []
-    }
+    const settled = { ...echoed(parameters, request.given), ...answered.parameters }
+    return { metric: name, version, ...answered, parameters: settled, timeZone, asOf, knownAt, warnings: [] }
   }
 
-  const shared = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
-  const { definition, formula, unit, dimensions, source } = config
   return {
-    entry: {
-      name,
-      version,
-      definition,
-      formula,
-      unit,
-      parameters: Object.entries(parameters).map(([parameter, schema]) => ({
-        name: parameter,
-        description: schema.description ?? '',
-        default: (schema.default as unknown) ?? null,
-        choices: choicesOf(schema)
-      })),
-      dimensions,
-      source
-    },
+    entry: entryOf(config),
     operations: [
       operation({
         ...shared,
@@ -137,6 +134,7 @@ export function figure<P extends typeof commonParameters & Record<string, Field>
         rest: `GET /metrics/${name}`,
         graphql: null,
         query: asQuery(parameters),
+        atomic: true,
         run: (ctx, query) => run(ctx, fromQuery<Given<P>>(parameters, query))
       }),
       operation({
@@ -146,6 +144,7 @@ export function figure<P extends typeof commonParameters & Record<string, Field>
         rest: `POST /metrics/${name}`,
         graphql: `metrics.${name}`,
         body: asBody(parameters),
+        atomic: true,
         run: (ctx, { body }) => run(ctx, fromBody<Given<P>>(body))
       })
     ]

@@ -26,18 +26,21 @@ export type Move = 'forward' | 'skip' | 'backward' | 'reopen' | 'handed_over'
 
 // The stage rows, of any pipeline, of the cohort's deals that may have been in this one.
 function facts(ctx: Context, { pipeline, frame, cohort, filter }: FunnelQuery): Sql {
+  const ids = pipeline.stages.map(s => s.id)
+  const own = ids.slice(0, pipeline.own)
   const entered = sql`h.stage_id is distinct from lag(h.stage_id) over (partition by h.deal_id order by h.at, h.seq)`
   const closedInPeriod = sql`exists (
     select from deal_history c where c.workspace_id = ${ctx.workspaceId} and c.deal_id = d.id
-      and c.pipeline_id = ${pipeline.id} and c.kind in ('won', 'lost') ${inPeriod(sql`c.at`, frame)})`
+      and c.stage_id = any(${own}::uuid[]) and c.kind in ('won', 'lost') ${inPeriod(sql`c.at`, frame)})`
   return sql`
-    select h.deal_id, h.at, h.seq, h.stage_id, h.pipeline_id, h.kind, h.position, h.recorded_at
+    select h.deal_id, h.at, h.seq, h.kind, h.position, array_position(${ids}::uuid[], h.stage_id) - 1 as stage,
+      width_bucket(h.recorded_at, ${pipeline.changes}::timestamptz[]) as version
       ${cohort === 'closed' ? sql`, ${entered} as entered` : empty}
     from deals d join deal_history h on h.workspace_id = d.workspace_id and h.deal_id = d.id
     where ${visible(ctx, 'd')} and d.deleted_at is null and ${filter}
       and (d.pipeline_id = ${pipeline.id} or exists (
         select from deal_history x
-        where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.pipeline_id = ${pipeline.id}))
+        where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))
       ${cohort === 'closed' ? sql`and ${closedInPeriod}` : inPeriod(sql`d.opened_at`, frame)}
       and h.workspace_id = ${ctx.workspaceId} and h.stage_id is not null
       and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
@@ -46,14 +49,12 @@ function facts(ctx: Context, { pipeline, frame, cohort, filter }: FunnelQuery): 
 // A deal's path is the list of its stages, each with the version of the pipeline that its row was written under.
 function walks(ctx: Context, query: FunnelQuery): Sql {
   const { pipeline, frame, cohort } = query
-  const versions = pipeline.changes.length + 1
   return sql`
     select f.deal_id,
-      array_agg((array_position(${pipeline.stages.map(s => s.id)}::uuid[], f.stage_id) - 1) * ${versions}::int
-        + width_bucket(f.recorded_at, ${pipeline.changes}::timestamptz[]) order by f.at, f.seq) as path,
-      max(f.position) filter (where f.kind = 'open' and f.pipeline_id = ${pipeline.id}) as furthest
+      array_agg(f.stage * ${pipeline.changes.length + 1}::int + f.version order by f.at, f.seq) as path,
+      max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest
     from (${facts(ctx, query)}) f group by f.deal_id
-    having bool_or(f.pipeline_id = ${pipeline.id}) ${
+    having min(f.stage) < ${pipeline.own}::int ${
       cohort === 'closed' ? inPeriod(sql`max(f.at) filter (where f.entered)`, frame) : empty
     }`
 }

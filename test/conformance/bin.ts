@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import { resourceNamed, type Resource } from '../../src/kernel/resource.js'
 import { graphGet, graphList, graphOutcome, listField, mutate, mutated, restOutcome } from './graph.js'
 import { unknownId } from './crud.js'
-import { has, made, makeOne, newWorld, references, sampleOf } from './world.js'
+import { has, made, makeOne, newWorld, recordIn, references, sampleOf } from './world.js'
 import type { Json, Suite, World } from './world.js'
 
 const ids = (rows: unknown) => (rows as Json[]).map(r => String(r.id)).sort()
@@ -51,7 +51,6 @@ async function awayAndBack(t: Test, world: World, resource: Resource, graph: boo
   t.same((await world.call('GET', `${path}/${id}`)).body, restored.record)
 }
 
-// A sample may need the reference; then it is made with it, else the reference is added.
 async function orphans(t: Test, world: World, resource: Resource): Promise<void> {
   for (const [name, relation] of Object.entries(resource.relations)) {
     const target = resourceNamed(relation.target)
@@ -65,13 +64,9 @@ async function orphans(t: Test, world: World, resource: Resource): Promise<void>
     const ref = await references(world, resource, true)
     const body = { ...sampleOf(resource).create(world.next(), ref), [relation.field]: parent.id as string }
     const reply = await world.call('POST', `/v1/${resource.plural}`, body)
-    // A deal's pipeline is the one of its stage.
+    // Some references go together with others, such as a deal's pipeline with its stage.
     if (reply.status !== 201) continue
-    const child = await made(world, resource, {
-      ...body,
-      ...sampleOf(resource).create(world.next(), ref),
-      [relation.field]: parent.id as string
-    })
+    const child = recordIn(resource, reply.body)
     const included = `/v1/${resource.plural}/${child.id}?include=${name}`
     t.match((await world.call('GET', included)).body[name], { id: parent.id }, `include=${name}`)
     const deleted = await world.call('DELETE', `/v1/${target.plural}/${parent.id}`)
@@ -109,8 +104,9 @@ async function shapes(t: Test, world: World, resource: Resource): Promise<void> 
   const set = Object.fromEntries(
     ones.map(([, r]) => [r.field, resource.createBody.properties[r.field] && ref(r.field, 0)])
   )
-  const { pipelineId: _of, stageId: _at, ...links } = set
-  const record = await made(world, resource, { ...sampleOf(resource).create(world.next(), ref), ...links })
+  const { create, omit = [] } = sampleOf(resource)
+  const links = Object.fromEntries(Object.entries(set).filter(([field]) => !omit.includes(field)))
+  const record = await made(world, resource, { ...links, ...create(world.next(), ref) })
   const names = ones.map(([name]) => name).join()
   const path = `/v1/${resource.plural}`
   for (const query of [

@@ -16,7 +16,7 @@ function comparator(resource: Resource, sort: string): (a: Json, b: Json) => num
     if (a === b) return 0
     if (a === null || b === null) return a === null ? 1 : -1
     if (kind === 'integer' || kind === 'number') return Number(a) - Number(b)
-    return bytes(String(a).toLowerCase(), String(b).toLowerCase())
+    return bytes(`${a as string}`.toLowerCase(), `${b as string}`.toLowerCase())
   }
   return (a, b) => sign * (values(a[name], b[name]) || bytes(String(a.id), String(b.id)))
 }
@@ -70,7 +70,7 @@ const restReader =
   (world: World, resource: Resource, sort: string): Reader =>
   async cursor => {
     const query = new URLSearchParams({ sort, limit: '7', ...(cursor && { after: cursor }) })
-    const { body } = await world.call('GET', `/v1/${resource.plural}?${query}`)
+    const { body } = await world.call('GET', `/v1/${resource.plural}?${query.toString()}`)
     return { ids: (body.data as Json[]).map(r => String(r.id)), next: body.page.nextCursor as string | null }
   }
 

@@ -1,3 +1,4 @@
+import type { Operation } from '../../src/kernel/operation.js'
 import type { Resource } from '../../src/kernel/resource.js'
 import { resourceNamed } from '../../src/kernel/resource.js'
 import type { Field } from '../../src/kernel/schema.js'
@@ -11,8 +12,8 @@ export type Json = Reply['body']
 export interface Suite {
   app: TestApp
   statements: Statements
-  /** The names of all operations. */
-  operations: ReadonlySet<string>
+  /** All operations by name. */
+  operations: ReadonlyMap<string, Operation>
 }
 
 /** A workspace of its own with a key that may do everything in it. */

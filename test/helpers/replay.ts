@@ -52,24 +52,23 @@ const distinct = ({ entries }: Offer, name: 'at' | 'stage') =>
   new Set(entries.map(e => e[name])).size === entries.length
 
 interface Sample {
-  /** No stage and no moment twice: its moves may arrive in any order, in any calls. */
+  /** No moment twice: its moves may arrive in any order, in any calls. */
   plain: Offer[]
   /**
-   * The others. A move into the stage that a deal is in at that time is dropped, so the moves of a deal that returns
-   * to a stage must arrive together: else what lay between may come too late.
+   * Those with several moves at one moment: their order is that of recording, so they must arrive together.
    */
   tangled: Offer[]
 }
 
 function sampleOf(offers: readonly Offer[], next: Random): Sample {
   const mixed = shuffled(offers, next)
-  const isPlain = (o: Offer) => distinct(o, 'at') && distinct(o, 'stage')
+  const isPlain = (o: Offer) => distinct(o, 'at')
   return {
-    plain: mixed.filter(isPlain).slice(0, 200),
-    tangled: [
-      ...mixed.filter(o => distinct(o, 'at') && !distinct(o, 'stage')),
-      ...mixed.filter(o => !distinct(o, 'at')).slice(0, 200)
-    ]
+    plain: [
+      ...mixed.filter(o => isPlain(o) && distinct(o, 'stage')).slice(0, 200),
+      ...mixed.filter(o => isPlain(o) && !distinct(o, 'stage'))
+    ],
+    tangled: mixed.filter(o => !isPlain(o)).slice(0, 200)
   }
 }
 

@@ -61,14 +61,15 @@ const inputColumns =
 /** The rows with their times, numbered after those that their deals have; and the state that follows. */
 export interface Recomputed {
   states: Map<string, DerivedState>
-  /** The new rows as they are to be stored; those that enter the stage the deal was in already are left out. */
+  /** The new rows as they are to be stored; those that say nothing new are left out. */
   rows: string
 }
 
 /**
  * The one recompute of deals: from their stored history and the rows about to be added follow stage, furthest stage,
- * status, entry and close. The deals must be locked. A moved deal is in its stage already where the row before, by
- * time, has the same stage; such a row is dropped unless `keepAll`.
+ * status, entry and close. The deals must be locked. Unless `keepAll`, a row says nothing new, and is dropped, where it
+ * happens now and the deal is in that stage already, or where the history has that stage at that very moment. Any
+ * other past row counts even if its stage is that of the row before: one in between may come later.
  */
 export async function recompute(
   ctx: Context,
@@ -80,22 +81,25 @@ export async function recompute(
       select i.*, coalesce(i.at, ${now}) as moment
       from json_to_recordset(${toInput(newRows)}::json) as i(${inputColumns})
     ), numbered as materialized (
-      select i.*, (coalesce(stored.top, 0) + row_number() over (partition by i.deal_id order by i.n))::int as seq
+      select i.*, (coalesce(stored.top, 0) + row_number() over (partition by i.deal_id order by i.n))::int as seq,
+        not ${keepAll} and coalesce(stored.repeated, false) as repeated
       from input i left join lateral (
-        select max(h.seq) as top from deal_history h
+        select max(h.seq) as top, bool_or(h.at = i.at and h.stage_id = i.stage_id) as repeated from deal_history h
         where h.workspace_id = ${ctx.workspaceId} and h.deal_id = i.deal_id
       ) stored on true
     ), all_rows as (
-      select h.deal_id, h.seq, h.at, h.pipeline_id, h.stage_id, h.position, h.kind, null::json as added
+      select h.deal_id, h.seq, h.at, h.pipeline_id, h.stage_id, h.position, h.kind, null::json as added,
+        false as happens_now
       from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.stage_id is not null
         and h.deal_id in (select deal_id from input)
       union all
-      select deal_id, seq, moment, pipeline_id, stage_id, position, kind, row_to_json(numbered) from numbered
+      select deal_id, seq, moment, pipeline_id, stage_id, position, kind, row_to_json(numbered), at is null
+      from numbered where not repeated
     ), compared as (
       select a.*, lag(a.stage_id) over (partition by a.deal_id order by a.at, a.seq) as stage_before from all_rows a
     ), kept as (
-      select * from compared where added is null or ${keepAll} or stage_id is distinct from stage_before
+      select * from compared where not happens_now or ${keepAll} or stage_id is distinct from stage_before
     ), ranked as (
       select k.*, lag(k.stage_id) over w as previous, first_value(k.stage_id) over d as stage_now,
         first_value(k.pipeline_id) over d as pipeline_now, first_value(k.kind) over d as kind_now

@@ -69,7 +69,7 @@ function patchOf(deal: Locked, state: DerivedState, reason: string | undefined) 
 
 /**
  * Moves deals, locked and in one transaction: rows are added to their histories, all that follows is recomputed, and
- * every changed deal gets one event. A move into the stage a deal is in already changes nothing.
+ * every changed deal gets one event. A move now into the stage a deal is in already changes nothing.
  */
 export async function moveDeals(ctx: TransactionContext, given: readonly Move[]): Promise<Moved> {
   const moves = given.map(m => ({ ...m, dealId: m.dealId.toLowerCase() }))

@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
-import { notFound, problem, type KithError } from '../../kernel/errors.js'
+import { KithError, notFound, problem } from '../../kernel/errors.js'
 import { operation, record, value, type Operation } from '../../kernel/operation.js'
 import { findRecord } from '../../kernel/read.js'
 import {
@@ -60,7 +60,13 @@ function toResults(moves: readonly Move[], { changes, failures }: Moved): MoveRe
     results: moves.map((move, index) => {
       const failure = failures.get(index)
       if (failure) {
-        return { index, status: 'failed', id: move.dealId, version: null, error: located(failure, index) }
+        return {
+          index,
+          status: 'failed',
+          id: move.dealId,
+          version: null,
+          error: problem(located(failure, index))
+        }
       }
       const change = changes.get(move.dealId.toLowerCase())!
       const status = change.outcome === 'changed' ? 'updated' : 'unchanged'
@@ -69,10 +75,13 @@ function toResults(moves: readonly Move[], { changes, failures }: Moved): MoveRe
   }
 }
 
-const located = (failure: KithError, index: number) => {
-  const found = problem(failure)
+// Pointers of one move's failure are relative to the whole call.
+function located(failure: KithError, index: number): KithError {
   const errors = failure.errors?.map(e => ({ ...e, pointer: `/moves/${index}${e.pointer ?? ''}` }))
-  return { ...found, ...(errors && { errors }) }
+  return new KithError(failure.code, failure.message, {
+    ...(errors && { errors }),
+    extra: { ...failure.extra, operation: index }
+  })
 }
 
 const moveManyDeals = operation({
@@ -97,7 +106,7 @@ const moveManyDeals = operation({
   async run(ctx, { body }) {
     const moved = await moveDeals(ctx, body.moves)
     const first = Math.min(...moved.failures.keys())
-    if (body.atomic && Number.isFinite(first)) throw moved.failures.get(first)!
+    if (body.atomic && Number.isFinite(first)) throw located(moved.failures.get(first)!, first)
     return toResults(body.moves, moved)
   }
 })
