@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, readConfig, type Config } from './config.js'
-import { findEmbedded, startEmbedded } from './database/embedded.js'
+import { EmbeddedInUseError, findEmbedded, startEmbedded } from './database/embedded.js'
 import { migrate } from './database/migrate.js'
 import type { OpenDatabase } from './database/client.js'
 import { makeLogger } from './http/logging.js'
@@ -109,10 +109,13 @@ async function main([command, verb, ...rest]: string[]): Promise<void> {
   }
 }
 
+const isPortTaken = (error: unknown) => (error as { code?: string }).code === 'EADDRINUSE'
+
 main(process.argv.slice(2)).catch((error: unknown) => {
   const wrongArguments =
     error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
-  if (error instanceof ConfigError || wrongArguments) tell((error as Error).message)
+  const expected = error instanceof ConfigError || error instanceof EmbeddedInUseError || isPortTaken(error)
+  if (expected || wrongArguments) tell((error as Error).message)
   else tell(error instanceof Error ? (error.stack ?? error.message) : String(error))
   if (wrongArguments) tell(`\n${usage}`)
   process.exit(1)

@@ -64,9 +64,7 @@ function nameOf(text: string): string | undefined {
   return name
 }
 
-type Queryable = Pick<pg.ClientBase, 'query'>
-
-async function run<T extends Row>(client: Queryable, statement: Sql): Promise<T[]> {
+async function run<T extends Row>(client: pg.ClientBase, statement: Sql): Promise<T[]> {
   const text = statement.text
   const name = nameOf(text)
   try {
@@ -74,6 +72,25 @@ async function run<T extends Row>(client: Queryable, statement: Sql): Promise<T[
     return result.rows
   } catch (error) {
     throw translate(error)
+  }
+}
+
+const isLost = (error: unknown) => error instanceof KithError && error.code === 'unavailable'
+
+// The pool's own query gives a connection up after any error, also after one that only says no: a conflict would
+// cost the next request a new connection.
+async function runPooled<T extends Row>(pool: pg.Pool, statement: Sql): Promise<T[]> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw translate(error)
+  })
+  let lost = false
+  try {
+    return await run<T>(client, statement)
+  } catch (error) {
+    lost = isLost(error)
+    throw error
+  } finally {
+    client.release(lost)
   }
 }
 
@@ -113,7 +130,7 @@ async function transaction<T>(pool: pg.Pool, work: (db: Transaction) => Promise<
   } catch (error) {
     const known = translate(error)
     // A server that is away would not answer a rollback either; it undoes by itself what was not committed.
-    if (known instanceof KithError && known.code === 'unavailable') broken ??= known
+    if (isLost(known)) broken ??= known as Error
     else await client.query('rollback').catch((failed: Error) => (broken = failed))
     throw known
   } finally {
@@ -138,8 +155,10 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     options: '-c TimeZone=UTC -c DateStyle=ISO -c jit=off'
   })
   pool.on('error', options.onError)
+  // A connection in use tells of its end through its statement; without a listener it would end the process too.
+  pool.on('connect', client => client.on('error', () => undefined))
   return {
-    query: statement => run(pool as unknown as Queryable, statement),
+    query: statement => runPooled(pool, statement),
     transaction: work =>
       transaction(pool, work).catch((error: unknown) => {
         throw translate(error)

@@ -8,12 +8,20 @@ export interface Health {
   draining(): boolean
 }
 
+const deadlineMs = 3000
+
+// A network that swallows everything should not keep an orchestrator waiting for the driver to give up.
+const deadline = () =>
+  new Promise<never>((_resolve, reject) => {
+    setTimeout(() => reject(new KithError('unavailable')), deadlineMs).unref()
+  })
+
 /** /healthz: the process lives. /readyz: it can serve. */
 export function healthRoutes(app: FastifyInstance, health: Health): void {
   app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
     if (health.draining()) throw new KithError('unavailable', 'The process is stopping.')
-    await health.ready()
+    await Promise.race([health.ready(), deadline()])
     return reply.send({ status: 'ready' })
   })
 }

@@ -68,6 +68,14 @@ export interface EventRow extends Row {
   sequence: string
 }
 
+/** The last sequence given in the workspace. A page that is not full has seen all events up to the head before it. */
+export async function feedHead(ctx: Context): Promise<string> {
+  const [head] = await ctx.db.query<{ sequence: string }>(
+    sql`select sequence from event_heads where workspace_id = ${ctx.workspaceId}`
+  )
+  return head?.sequence ?? '0'
+}
+
 const readable = (ctx: Context) =>
   allResources()
     .filter(r => may(ctx, r.permissions.read))

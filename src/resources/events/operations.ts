@@ -1,6 +1,8 @@
 import type { Context } from '../../kernel/context.js'
-import { readEvents, type EventRow } from '../../kernel/events.js'
+import { parameterError } from '../../kernel/errors.js'
+import { feedHead, readEvents, type EventRow } from '../../kernel/events.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
+import { allResources } from '../../kernel/resource.js'
 import {
   Bool,
   Closed,
@@ -15,6 +17,7 @@ import {
   type Static
 } from '../../kernel/schema.js'
 import { JsonValue } from '../../kernel/standard-schemas.js'
+import { suggestion } from '../../kernel/validate.js'
 
 const Sequence = () => Text(19, { pattern: '^[0-9]{1,18}$', examples: ['4711'] })
 
@@ -42,6 +45,22 @@ function shown(row: EventRow): Static<typeof eventSchema> {
     actor: { type: actorType, id: actorId },
     changedFields: Object.keys(previous ?? {})
   } as Static<typeof eventSchema>
+}
+
+const later = (a: string, b: string) => (BigInt(a) > BigInt(b) ? a : b)
+
+// A misspelt name would be a feed that stays empty for ever.
+function checkNames(types: string[] | undefined, resource: string | undefined): void {
+  const resources = allResources().map(r => r.name)
+  if (resource !== undefined && !resources.includes(resource)) {
+    const hint = suggestion(resource, resources)
+    throw parameterError('resource', `${resource} is not a resource.${hint}`, 'unknown_resource')
+  }
+  const prefixes = allResources().map(r => r.eventName)
+  const wrong = types?.find(type => type !== '*' && !prefixes.includes(type.split('.')[0]!))
+  if (wrong === undefined) return
+  const hint = suggestion(wrong.split('.')[0]!, prefixes)
+  throw parameterError('types', `${wrong} is not a type of events.${hint}`, 'unknown_type')
 }
 
 /** The change feed. Committed events are given their sequence before it is read, so a caller sees its own writes. */
@@ -72,10 +91,15 @@ export function eventOperations(sequence: (workspaceId: string) => Promise<void>
         })
       ),
       async run(ctx: Context, { after = '0', limit = 100, types, resource, recordId }) {
+        const names = types?.split(',')
+        checkNames(names, resource)
         await sequence(ctx.workspaceId)
-        const rows = await readEvents(ctx, { after, limit, types: types?.split(','), resource, recordId })
+        const head = await feedHead(ctx)
+        const rows = await readEvents(ctx, { after, limit, types: names, resource, recordId })
         const data = rows.slice(0, limit).map(shown)
-        return { data, page: { hasMore: rows.length > limit, nextCursor: data.at(-1)?.sequence ?? after } }
+        const hasMore = rows.length > limit
+        const last = data.at(-1)?.sequence ?? after
+        return { data, page: { hasMore, nextCursor: hasMore ? last : later(last, head) } }
       }
     })
   ]

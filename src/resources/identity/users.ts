@@ -7,7 +7,7 @@ import { About, Closed, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
 import { changeRecords, createRecords, type NewRow } from '../../kernel/write.js'
-import { standardWriter, type Writer } from '../../kernel/writer.js'
+import { checkProposals, standardWriter, type Proposal, type Writer } from '../../kernel/writer.js'
 import { hashPassword, verifyPassword } from './passwords.js'
 import { Password, users } from './resource.js'
 
@@ -22,7 +22,39 @@ async function createUsers(ctx: Context, rows: readonly NewRow[]) {
   return createRecords(ctx, users, hashed)
 }
 
-const userWriter: Writer = { ...standardWriter(users), create: createUsers }
+async function takenEmails(ctx: Context, emails: readonly string[]): Promise<Map<string, string>> {
+  if (emails.length === 0) return new Map()
+  const rows = await ctx.db.query<{ id: string; email: string }>(
+    sql`select id, lower(email) as email from users
+        where workspace_id = ${ctx.workspaceId} and lower(email) = any(${emails}::text[]) and deleted_at is null`
+  )
+  return new Map(rows.map(r => [r.email, r.id]))
+}
+
+// An e-mail signs in one user: a conflict names the one who has it.
+async function checkUsers(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>> {
+  const problems = await checkProposals(ctx, users, rows)
+  const emailOf = (row: Proposal) => (row.values.email as string | undefined)?.toLowerCase()
+  const owners = await takenEmails(
+    ctx,
+    rows.map(emailOf).filter(e => e !== undefined)
+  )
+  for (const row of rows) {
+    const owner = owners.get(emailOf(row) ?? '')
+    if (owner === undefined || owner === row.id.toLowerCase()) continue
+    const message = 'Another user has this e-mail.'
+    problems.set(
+      row.id,
+      new KithError('conflict', message, {
+        errors: [{ in: 'body', pointer: '/email', code: 'conflict', message }],
+        extra: { conflictsWith: { resource: users.name, id: owner } }
+      })
+    )
+  }
+  return problems
+}
+
+const userWriter: Writer = { ...standardWriter(users), check: checkUsers, create: createUsers }
 
 const setPassword = operation({
   name: 'users.setPassword',
