@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { testApp } from './helpers/app.js'
-import { done, funnel, makeDeal, makePipeline, summary, type Pipeline } from './helpers/funnel.js'
+import { done, funnel, makeDeal, makePipeline, summary, type Pipeline, type Visit } from './helpers/funnel.js'
 
 const { call } = await testApp(t)
 const day = (n: number) => `2025-01-${String(n).padStart(2, '0')}T12:00:00Z`
@@ -79,19 +79,19 @@ t.test('a stage that is archived is stepped over by later moves, and keeps its h
 
 t.test('a stage that is put between later makes no skip of earlier moves', async t => {
   const pipeline = await makePipeline(call, ['a:open:10', 'b:open:20', 'won:won:40'])
-  await makeDeal(call, pipeline, [
+  const whole: Visit[] = [
     ['a', day(1)],
     ['b', day(2)],
     ['won', day(3)]
-  ])
+  ]
+  await makeDeal(call, pipeline, whole)
+  const started = await makeDeal(call, pipeline, [['a', day(1)]])
   await addStage(pipeline, 'between', 15)
   await addStage(pipeline, 'last', 30)
-  await makeDeal(call, pipeline, [
-    ['a', day(1)],
-    ['b', day(2)],
-    ['won', day(3)]
-  ])
+  await makeDeal(call, pipeline, whole)
   t.same(summary(await funnel(call, pipeline)).moves, { forward: 1, skip: 2, dealsSkipped: 1 })
+  await done(call('POST', `/v1/deals/${started}/move`, { stageId: pipeline.stage.b }))
+  t.same(summary(await funnel(call, pipeline)).moves, { forward: 1, skip: 3, dealsSkipped: 2 })
 })
 
 t.test('stages in another order: each move counts by the order of its time', async t => {

@@ -53,6 +53,15 @@ export function inBin(resource: Resource, id: string): KithError {
   )
 }
 
+const attempts = 3
+
+// Whoever claims the id first also takes what must be unique, such as an e-mail: then the record is there to be
+// changed. After an error of the database a transaction is over and cannot look.
+function mayBeLostRace(ctx: Context, error: unknown): boolean {
+  const over = error instanceof KithError && error.cause !== undefined && 'savepoint' in ctx.db
+  return error instanceof KithError && error.code === 'conflict' && !over
+}
+
 /**
  * Writes the record that a partner's id stands for, making it if there is none. Race-free: the external id is
  * claimed in the statement that makes the record, and whoever comes second changes it.
@@ -66,7 +75,7 @@ export async function upsertOne(
   options: { restore: boolean; expectedVersion?: number | undefined }
 ): Promise<{ record: RecordRow; created: boolean }> {
   const key = { source: target.source, id: target.externalId }
-  for (let attempt = 0; attempt < 3; attempt++) {
+  for (let attempt = 0; attempt < attempts; attempt++) {
     const [found] = await findExternal(ctx, resource, [key])
     if (found) {
       return {
@@ -79,7 +88,11 @@ export async function upsertOne(
     }
     const values = creationValues(body)
     refuse(creation(resource)(values))
-    const record = await createOne(ctx, resource, writer, withExternalId(values, target), key)
+    const made = createOne(ctx, resource, writer, withExternalId(values, target), key)
+    const record = await made.catch((error: unknown) => {
+      if (attempt === attempts - 1 || !mayBeLostRace(ctx, error)) throw error
+      return undefined
+    })
     if (record) return { record, created: true }
   }
   throw new KithError('contention')

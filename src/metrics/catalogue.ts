@@ -1,31 +1,35 @@
 import { operation, value, type Operation } from '../kernel/operation.js'
 import { Closed, Integer, List, Nullable, Text, Type, type Field, type Static } from '../kernel/schema.js'
+import { described } from './parameters.js'
 
 const Anything = (description: string) =>
   Type.Unsafe<unknown>({ 'x-kind': 'json', description }) as unknown as Field
 
 const entry = Closed(
   {
-    name: Text(100),
-    version: Integer(1, 1000),
-    definition: Text(5000),
-    formula: Text(5000),
-    unit: Text(200),
+    name: described(Text(100), 'The last part of its path.'),
+    version: described(Integer(1, 1000), 'Grows when the same facts would answer differently.'),
+    definition: described(Text(5000), 'What it means, the awkward cases included.'),
+    formula: described(Text(5000), 'How its numbers are computed.'),
+    unit: described(Text(200), 'What it counts in.'),
     parameters: Type.Array(
       Closed(
         {
-          name: Text(100),
-          description: Text(1000),
+          name: described(Text(100), 'As in a query or a body.'),
+          description: described(Text(1000), 'What it decides.'),
           default: Anything('What holds without it; null where the description says what does.'),
-          choices: Nullable(List(Text(100), 100))
+          choices: described(
+            Nullable(List(Text(100), 100)),
+            'All values that it takes; null where they are not a list.'
+          )
         },
-        { 'x-type': 'MetricParameter' }
+        { 'x-type': 'MetricParameter', description: 'A parameter of a figure.' }
       )
     ),
-    dimensions: List(Text(100), 100),
-    source: Text(1000)
+    dimensions: described(List(Text(100), 100), 'The fields that it can be broken down by.'),
+    source: described(Text(1000), 'Where the definition comes from.')
   },
-  { 'x-type': 'Metric' }
+  { 'x-type': 'Metric', description: 'What a figure is.' }
 )
 
 /** What the catalogue says of a figure. */
@@ -40,6 +44,8 @@ export const catalogue = (entries: CatalogueEntry[]): Operation =>
     summary: 'Every figure with its definition, formula, unit and parameters',
     rest: 'GET /metrics',
     graphql: 'metrics.catalogue',
-    result: value(Closed({ data: Type.Array(entry) }, { 'x-type': 'MetricCatalogue' })),
+    result: value(
+      Closed({ data: Type.Array(entry) }, { 'x-type': 'MetricCatalogue', description: 'All figures.' })
+    ),
     run: async () => ({ data: entries })
   })

@@ -18,6 +18,7 @@ import type { CatalogueEntry } from './catalogue.js'
 import {
   asBody,
   asQuery,
+  described,
   fromBody,
   fromQuery,
   type commonParameters,
@@ -58,26 +59,30 @@ export interface Figure {
 }
 
 const Warning = Closed(
-  { code: Text(100), message: Text(1000), count: Type.Optional(Count()) },
-  { 'x-type': 'MetricWarning' }
+  {
+    code: described(Text(100), 'Which warning it is.'),
+    message: described(Text(1000), 'The same in words.'),
+    count: Type.Optional(Count('How many records it is about.'))
+  },
+  { 'x-type': 'MetricWarning', description: 'What a reader should know of an answer.' }
 )
 
 const answerOf = (shape: TObject, name: string): TSchema =>
   Closed(
     {
-      metric: Text(100),
-      version: Integer(1, 1000),
+      metric: described(Text(100), 'The figure, as the catalogue has it.'),
+      version: described(Integer(1, 1000), 'The version of its definition.'),
       parameters: JsonValue('As given, with their defaults.'),
-      timeZone: TimeZone(),
-      asOf: Instant(),
-      knownAt: Instant(),
+      timeZone: described(TimeZone(), 'Where local dates began.'),
+      asOf: described(Instant(), 'Facts after it did not exist for the answer.'),
+      knownAt: described(Instant(), 'Give it to get the same answer again.'),
       value: shape,
       counts: JsonValue('Records looked at.'),
       excluded: JsonValue('Records left out, by reason.'),
       reasons: JsonValue('Why a number is null, by its JSON pointer.'),
       warnings: Type.Array(Warning)
     },
-    { 'x-type': name }
+    { 'x-type': name, description: 'A figure with all that it rests on.' }
   )
 
 const settledByFrame = new Set(['asOf', 'knownAt', 'timeZone'])
@@ -98,13 +103,13 @@ function entryOf(
   config: Omit<CatalogueEntry, 'parameters'> & { parameters: Record<string, Field> }
 ): CatalogueEntry {
   const { name, version, definition, formula, unit, dimensions, source } = config
-  const described = Object.entries(config.parameters).map(([name, schema]) => ({
+  const entries = Object.entries(config.parameters).map(([name, schema]) => ({
     name,
     description: schema.description ?? '',
     default: (schema.default as unknown) ?? null,
     choices: (schema.enum as string[] | undefined) ?? null
   }))
-  return { name, version, definition, formula, unit, parameters: described, dimensions, source }
+  return { name, version, definition, formula, unit, parameters: entries, dimensions, source }
 }
 
 /** Declares a figure: GET and POST calls with the same parameters, and GraphQL's `metrics { name }`. */

@@ -28,45 +28,59 @@ const parameters = {
   filter: FilterParameter(deals)
 }
 
+const Outcome = Closed(
+  {
+    won: Count('Deals whose last stage is a won one.'),
+    lost: Count('Deals whose last stage is a lost one.'),
+    open: Count('Deals whose last stage is an open one.')
+  },
+  { 'x-type': 'FunnelOutcome', description: 'Where the deals are as of the moment of the figure.' }
+)
+
+const Step = Closed(
+  {
+    stage: MetricStage(),
+    reached: Count('Deals that came to it or further; for won, those that are won.'),
+    entered: Count('Deals that were in it, ever.'),
+    conversionFromPrevious: Rate(),
+    conversionFromFirst: Rate(),
+    openNow: Count('Open deals that are in it now.'),
+    lostFrom: Count('Lost deals whose last open stage it was.')
+  },
+  { 'x-type': 'FunnelStage', description: 'A step of the funnel.' }
+)
+
+const Moves = Closed(
+  {
+    forward: Count('Moves to the next open stage.'),
+    skip: Count('Moves past an open stage, wins from before the last one among them.'),
+    backward: Count('Moves to an earlier open stage.'),
+    reopen: Count('Moves from won or lost back to an open stage.'),
+    handedOver: Count('Moves to another pipeline.'),
+    dealsReopened: Count('Deals with a move of the kind reopen.'),
+    dealsBackward: Count('Deals with a move of the kind backward.'),
+    dealsSkipped: Count('Deals with a move of the kind skip.')
+  },
+  { 'x-type': 'FunnelMoves', description: 'How deals moved, those that left the pipeline included.' }
+)
+
+const Transition = Closed(
+  { from: MetricStage(), to: MetricStage(), count: Count('Moves from the one to the other.') },
+  { 'x-type': 'FunnelTransition', description: 'A pair of stages that followed each other.' }
+)
+
 const value = Closed(
   {
-    deals: Count(),
-    outcome: Closed({ won: Count(), lost: Count(), open: Count() }, { 'x-type': 'FunnelOutcome' }),
-    everWon: Count(),
-    stages: Type.Array(
-      Closed(
-        {
-          stage: MetricStage(),
-          reached: Count(),
-          entered: Count(),
-          conversionFromPrevious: Rate(),
-          conversionFromFirst: Rate(),
-          openNow: Count(),
-          lostFrom: Count()
-        },
-        { 'x-type': 'FunnelStage' }
-      )
-    ),
-    moves: Closed(
-      {
-        forward: Count(),
-        skip: Count(),
-        backward: Count(),
-        reopen: Count(),
-        handedOver: Count(),
-        dealsReopened: Count(),
-        dealsBackward: Count(),
-        dealsSkipped: Count()
-      },
-      { 'x-type': 'FunnelMoves' }
-    ),
-    transitions: Type.Array(
-      Closed({ from: MetricStage(), to: MetricStage(), count: Count() }, { 'x-type': 'FunnelTransition' })
-    ),
+    deals: Count('Deals of the cohort that are in the pipeline.'),
+    outcome: Outcome,
+    everWon: Count('Deals that were won at some time, whatever happened since.'),
+    stages: Type.Array(Step, { description: 'The open stages in their order, then all that is won.' }),
+    moves: Moves,
+    transitions: Type.Array(Transition, { description: 'Every pair of stages that followed each other.' }),
     conversion: Rate(),
     winRate: Rate()
   },
-  { 'x-type': 'Funnel' }
+  { 'x-type': 'Funnel', description: 'How far the deals of a pipeline came.' }
 )
 
 type Value = Static<typeof value>

@@ -1,15 +1,15 @@
 import { Closed, Integer, Nullable, Share, type Static } from '../kernel/schema.js'
 
-/** A number of records. */
-export const Count = () => Integer(0, 2147483647)
+/** A number of records, with what is counted. */
+export const Count = (description: string) => ({ ...Integer(0, 2147483647), description })
 
 /** A share of records, with its counts and the 95 % Wilson interval; null where the denominator is 0. */
 export const Rate = () =>
   Closed(
     {
       value: Nullable(Share()),
-      numerator: Count(),
-      denominator: Count(),
+      numerator: Count('Records that did.'),
+      denominator: Count('Records that could have; 0 makes the share unknown.'),
       low: Nullable(Share()),
       high: Nullable(Share())
     },

@@ -57,7 +57,7 @@ function checkNames(types: string[] | undefined, resource: string | undefined): 
     throw parameterError('resource', `${resource} is not a resource.${hint}`, 'unknown_resource')
   }
   const prefixes = allResources().map(r => r.eventName)
-  const wrong = types?.find(type => type !== '*' && !prefixes.includes(type.split('.')[0]!))
+  const wrong = types?.find(type => !/^[a-z_]*\*/.test(type) && !prefixes.includes(type.split('.')[0]!))
   if (wrong === undefined) return
   const hint = suggestion(wrong.split('.')[0]!, prefixes)
   throw parameterError('types', `${wrong} is not a type of events.${hint}`, 'unknown_type')
