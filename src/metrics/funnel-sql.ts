@@ -24,39 +24,39 @@ export interface FunnelCounts {
 
 export type Move = 'forward' | 'skip' | 'backward' | 'reopen' | 'handed_over'
 
-// The stage rows, of any pipeline, of the cohort's deals that may have been in this one.
-function facts(ctx: Context, { pipeline, frame, cohort, filter }: FunnelQuery): Sql {
-  const ids = pipeline.stages.map(s => s.id)
-  const own = ids.slice(0, pipeline.own)
-  const entered = sql`h.stage_id is distinct from lag(h.stage_id) over (partition by h.deal_id order by h.at, h.seq)`
-  const closedInPeriod = sql`exists (
-    select from deal_history c where c.workspace_id = ${ctx.workspaceId} and c.deal_id = d.id
-      and c.stage_id = any(${own}::uuid[]) and c.kind in ('won', 'lost') ${inPeriod(sql`c.at`, frame)})`
+const mayBeIn = (ctx: Context, pipeline: PipelineThen, own: string[]) => sql`
+  (d.pipeline_id = ${pipeline.id} or exists (
+    select from deal_history x
+    where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))`
+
+// The stage rows of the deal d, of any pipeline, each with the version of the pipeline that it was written under.
+function facts(ctx: Context, { pipeline, frame, cohort }: FunnelQuery, ids: string[]): Sql {
   return sql`
-    select h.deal_id, h.at, h.seq, h.kind, h.position, array_position(${ids}::uuid[], h.stage_id) - 1 as stage,
+    select h.at, h.seq, h.kind, h.position, array_position(${ids}::uuid[], h.stage_id) - 1 as stage,
       width_bucket(h.recorded_at, ${pipeline.changes}::timestamptz[]) as version
-      ${cohort === 'closed' ? sql`, ${entered} as entered` : empty}
-    from deals d join deal_history h on h.workspace_id = d.workspace_id and h.deal_id = d.id
-    where ${visible(ctx, 'd')} and d.deleted_at is null and ${filter}
-      and (d.pipeline_id = ${pipeline.id} or exists (
-        select from deal_history x
-        where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))
-      ${cohort === 'closed' ? sql`and ${closedInPeriod}` : inPeriod(sql`d.opened_at`, frame)}
-      and h.workspace_id = ${ctx.workspaceId} and h.stage_id is not null
+      ${cohort === 'closed' ? sql`, h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered` : empty}
+    from deal_history h
+    where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
       and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
 }
 
-// A deal's path is the list of its stages, each with the version of the pipeline that its row was written under.
+// A deal's path is the list of its stages. The history is looked up deal by deal: a join in which the planner may
+// choose goes wrong by orders of magnitude for a workspace that its statistics do not know yet.
 function walks(ctx: Context, query: FunnelQuery): Sql {
-  const { pipeline, frame, cohort } = query
+  const { pipeline, frame, cohort, filter } = query
+  const ids = pipeline.stages.map(s => s.id)
+  const own = ids.slice(0, pipeline.own)
+  const closed = cohort === 'closed'
   return sql`
-    select f.deal_id,
-      array_agg(f.stage * ${pipeline.changes.length + 1}::int + f.version order by f.at, f.seq) as path,
-      max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest
-    from (${facts(ctx, query)}) f group by f.deal_id
-    having min(f.stage) < ${pipeline.own}::int ${
-      cohort === 'closed' ? inPeriod(sql`max(f.at) filter (where f.entered)`, frame) : empty
-    }`
+    select w.path, w.furthest
+    from deals d cross join lateral (
+      select array_agg(f.stage * ${pipeline.changes.length + 1}::int + f.version order by f.at, f.seq) as path,
+        max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
+        min(f.stage) as least ${closed ? sql`, max(f.at) filter (where f.entered) as closed` : empty}
+      from (${facts(ctx, query, ids)}) f
+    ) w
+    where ${visible(ctx, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(ctx, pipeline, own)}
+      and w.least < ${pipeline.own}::int ${inPeriod(closed ? sql`w.closed` : sql`d.opened_at`, frame)}`
 }
 
 /**
