@@ -1,8 +1,6 @@
-import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { v7 as uuidv7 } from 'uuid'
 import type { Config } from './config.js'
 import type { OpenDatabase } from './database/client.js'
 import { authenticator } from './http/auth.js'
@@ -12,6 +10,7 @@ import { docsRoutes } from './http/docs.js'
 import { healthRoutes } from './http/health.js'
 import { logRequests } from './http/logging.js'
 import { readJson, refuseBadEscapes } from './http/parsing.js'
+import { allowOrigins, commonHeaders } from './http/security.js'
 import { KithError } from './kernel/errors.js'
 import { sequenceEvents } from './kernel/events.js'
 import { allOperations } from './operations.js'
@@ -47,7 +46,7 @@ function makeServer(loggerInstance: FastifyBaseLogger): FastifyInstance {
     return503OnClosing: true,
     genReqId: request => {
       const given = request.headers['x-request-id']
-      return typeof given === 'string' && requestId.test(given) ? given : uuidv7()
+      return typeof given === 'string' && requestId.test(given) ? given : randomUUID()
     },
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler: answerMalformed
@@ -67,25 +66,11 @@ async function httpPlugins(app: FastifyInstance, config: Config): Promise<void> 
   app.setNotFoundHandler((request, reply) =>
     sendError(new KithError('not_found', 'There is no such path.'), request, reply)
   )
-  app.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id)
-    done()
-  })
+  commonHeaders(app)
   refuseBadEscapes(app)
   readJson(app)
   logRequests(app)
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }
-    }
-  })
-  await app.register(cors, {
-    // Strict, it answers a plain OPTIONS with a text of its own.
-    strictPreflight: false,
-    origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
-    exposedHeaders: ['ETag', 'Link', 'Location', 'Idempotency-Replayed', 'Retry-After', 'X-Request-Id']
-  })
+  await allowOrigins(app, config.corsOrigins)
 }
 
 /** Puts the program together: the http plugins, then the surfaces over the operations. Listens to nothing yet. */

@@ -47,7 +47,7 @@ t.test('the reference pages', async t => {
 
   await t.test('other answers keep the closed policy', async t => {
     const answer = await app.inject('/openapi.json')
-    t.equal(answer.headers['content-security-policy'], "default-src 'none';frame-ancestors 'none'")
+    t.equal(answer.headers['content-security-policy'], "default-src 'none'; frame-ancestors 'none'")
   })
 })
 

@@ -1,4 +1,10 @@
-import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino'
+import {
+  destination as pinoDestination,
+  pino,
+  stdSerializers,
+  type DestinationStream,
+  type Logger
+} from 'pino'
 import type { FastifyInstance } from 'fastify'
 
 // An error of the driver carries its connection and the statement, one of the server may quote a row: only these
@@ -15,8 +21,13 @@ function err(error: Error & { code?: unknown; constraint?: unknown }): object {
   }
 }
 
+// Lines are written together, at the latest after this time; what is left is written when the process ends.
+const flushEveryMs = 100
+const standardError = () =>
+  pinoDestination({ dest: 2, sync: false, minLength: 4096, periodicFlush: flushEveryMs })
+
 /** The process's logger: JSON lines on stderr, without secrets and without what people typed. */
-export function makeLogger(level: string, destination: DestinationStream = process.stderr): Logger {
+export function makeLogger(level: string, destination: DestinationStream = standardError()): Logger {
   return pino(
     {
       level,

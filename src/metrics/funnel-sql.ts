@@ -29,6 +29,15 @@ const mayBeIn = (ctx: Context, pipeline: PipelineThen, own: string[]) => sql`
     select from deal_history x
     where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))`
 
+// The last close of a deal is one of its closes in the period. They are looked up first, once, whatever the statistics.
+const closedInPeriod = (ctx: Context, { frame }: FunnelQuery, own: string[]) => sql`(
+  select distinct c.deal_id from deal_history c
+  where c.workspace_id = ${ctx.workspaceId} and c.kind in ('won', 'lost') and c.stage_id = any(${own}::uuid[])
+    ${inPeriod(sql`c.at`, frame)}
+) c cross join lateral (
+  select x.* from deals x where x.workspace_id = ${ctx.workspaceId} and x.id = c.deal_id offset 0
+) d`
+
 // The stage rows of the deal d, of any pipeline, each with the version of the pipeline that it was written under.
 function facts(ctx: Context, { pipeline, frame, cohort }: FunnelQuery, ids: string[]): Sql {
   return sql`
@@ -49,7 +58,7 @@ function walks(ctx: Context, query: FunnelQuery): Sql {
   const closed = cohort === 'closed'
   return sql`
     select w.path, w.furthest
-    from deals d cross join lateral (
+    from ${closed ? closedInPeriod(ctx, query, own) : sql`deals d`} cross join lateral (
       select array_agg(f.stage * ${pipeline.changes.length + 1}::int + f.version order by f.at, f.seq) as path,
         max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
         min(f.stage) as least ${closed ? sql`, max(f.at) filter (where f.entered) as closed` : empty}

@@ -11,6 +11,7 @@ import {
 } from '../kernel/read.js'
 import type { Relation, Resource } from '../kernel/resource.js'
 import type { Sql } from 'sql-template-tag'
+import type { Columns } from './graphql-selection.js'
 
 /** A connection's arguments, ready to be read, and a key that is equal where they are. */
 export interface ConnectionRequest {
@@ -50,11 +51,11 @@ export class Loaders {
   }
 
   /** The record that a reference points to; null where there is none to be seen. */
-  one(target: Resource, id: string, fields: readonly string[]): Promise<RecordRow | null> {
+  one(target: Resource, id: string, columns: Columns): Promise<RecordRow | null> {
     authorize(this.ctx, target.permissions.read)
     return this.loader<RecordRow | null>(
-      `one|${target.name}|${fields.join()}`,
-      ids => findRecords(this.ctx, target, ids, fields),
+      `one|${target.name}|${columns.key}`,
+      ids => findRecords(this.ctx, target, ids, columns.names),
       null
     ).load(id)
   }

@@ -1,5 +1,6 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
 import { authorize } from '../kernel/authorize.js'
+import { publicFields } from '../kernel/columns.js'
 import type { Context, Database } from '../kernel/context.js'
 import { type KithError, parameterError } from '../kernel/errors.js'
 import { filterSql } from '../kernel/filter.js'
@@ -72,7 +73,14 @@ export async function rootConnection(
   info: GraphQLResolveInfo
 ): Promise<Connection> {
   authorize(ctx, resource.permissions.read)
-  const connection = connectionRequest(ctx, resource, args, selectedColumns(resource, info, true), 50, '')
+  const connection = connectionRequest(
+    ctx,
+    resource,
+    args,
+    selectedColumns(resource, info, true).names,
+    50,
+    ''
+  )
   const page = await listRecords(ctx, resource, connection.request)
   const count = async () => {
     const counted = await listRecords(ctx, resource, {
@@ -96,9 +104,11 @@ export async function nestedConnection(
   info: GraphQLResolveInfo
 ): Promise<Connection> {
   const target = resourceNamed(relation.target)
-  const fields = selectedColumns(target, info, true)
-  const key = `${target.name}|${fields.join()}|${JSON.stringify(args)}`
-  const connection = loaders.connection(key, () => connectionRequest(ctx, target, args, fields, 10, key))
+  const columns = selectedColumns(target, info, true)
+  const key = `${target.name}|${columns.key}|${JSON.stringify(args)}`
+  const connection = loaders.connection(key, () =>
+    connectionRequest(ctx, target, args, columns.names, 10, key)
+  )
   const page = await loaders.many(target, relation, parent.id, connection)
   return { page, connection, count: () => loaders.count(target, relation, parent.id, connection) }
 }
@@ -143,7 +153,7 @@ export async function nodesByIds(ids: readonly string[], { ctx, loaders }: Graph
     wanted.map(async id => {
       const resource = types.get(id)
       if (!resource) return null
-      const row = await loaders.one(resource, id, [...resource.fields.keys()])
+      const row = await loaders.one(resource, id, { names: publicFields(resource), key: 'all' })
       return row && { ...row, __typename: resource.typeName }
     })
   )

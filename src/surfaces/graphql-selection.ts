@@ -27,13 +27,19 @@ function columnsOf(resource: Resource, nodes: readonly FieldNode[]): string[] {
   return [...new Set(names.filter(n => resource.fields.has(n)))].sort()
 }
 
-const known = new WeakMap<readonly FieldNode[], string[]>()
+/** Columns, and a text that is equal where they are. */
+export interface Columns {
+  names: string[]
+  key: string
+}
+
+const known = new WeakMap<readonly FieldNode[], Columns>()
 
 /**
  * The columns that a selection needs, of a record or of the records of a connection. Worked out once per place in a
  * document, not once per parent.
  */
-export function selectedColumns(resource: Resource, info: GraphQLResolveInfo, connection: boolean): string[] {
+export function selectedColumns(resource: Resource, info: GraphQLResolveInfo, connection: boolean): Columns {
   const remembered = known.get(info.fieldNodes)
   if (remembered) return remembered
   const { fragments } = info
@@ -44,7 +50,8 @@ export function selectedColumns(resource: Resource, info: GraphQLResolveInfo, co
       ...below(below(nodes, fragments, 'edges'), fragments, 'node')
     ]
   }
-  const columns = columnsOf(resource, nodes)
+  const names = columnsOf(resource, nodes)
+  const columns = { names, key: names.join() }
   known.set(info.fieldNodes, columns)
   return columns
 }

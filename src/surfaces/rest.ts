@@ -162,6 +162,9 @@ export function refuseOtherMethods(app: FastifyInstance, path: string, taken: It
   if (known.has('GET')) known.add('HEAD')
   const others = methods.filter(m => !known.has(m))
   const allow = [...known].join(', ')
+  app.options(path, { exposeHeadRoute: false }, (_request, reply) =>
+    reply.code(204).header('allow', allow).send()
+  )
   app.route({
     method: others,
     url: path,
