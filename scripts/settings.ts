@@ -3,7 +3,7 @@ import { settings } from '../src/config.js'
 const begin = '<!-- settings -->'
 const end = '<!-- /settings -->'
 
-function row(name: string, schema: { default?: unknown; description?: string }): string {
+function row(name: string, schema: { default?: string | number; description?: string }): string {
   const value = schema.default === undefined ? '' : `\`${String(schema.default)}\``
   return `| \`${name}\` | ${value} | ${schema.description} |`
 }

@@ -11,7 +11,9 @@ import {
   createWorkspace,
   createWorkspaceKey,
   ensureDemoWorkspace,
-  findWorkspace
+  findWorkspace,
+  refuseTakenName,
+  WorkspaceError
 } from './resources/identity/create.js'
 import { connect, startServer } from './server.js'
 
@@ -83,7 +85,10 @@ async function createWorkspaceCommand(config: Config, args: string[]): Promise<v
   const { positionals } = parseArgs({ args, allowPositionals: true })
   const name = positionals[0]
   if (name === undefined || positionals.length > 1) throw new UsageError('workspaces create needs one name.')
-  const id = await withDatabase(config, db => createWorkspace(db, name))
+  const id = await withDatabase(config, async db => {
+    await refuseTakenName(db, name)
+    return createWorkspace(db, name)
+  })
   process.stdout.write(`${id}\n`)
 }
 
@@ -105,7 +110,7 @@ async function main([command, verb, ...rest]: string[]): Promise<void> {
       process.stdout.write(usage)
       return
     default:
-      throw new UsageError(`There is no command ${name}.`)
+      throw new UsageError(`There is no command ${name.trim()}.`)
   }
 }
 
@@ -114,7 +119,11 @@ const isPortTaken = (error: unknown) => (error as { code?: string }).code === 'E
 main(process.argv.slice(2)).catch((error: unknown) => {
   const wrongArguments =
     error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
-  const expected = error instanceof ConfigError || error instanceof EmbeddedInUseError || isPortTaken(error)
+  const expected =
+    error instanceof ConfigError ||
+    error instanceof WorkspaceError ||
+    error instanceof EmbeddedInUseError ||
+    isPortTaken(error)
   if (expected || wrongArguments) tell((error as Error).message)
   else tell(error instanceof Error ? (error.stack ?? error.message) : String(error))
   if (wrongArguments) tell(`\n${usage}`)

@@ -33,7 +33,7 @@ t.test('parameters of a list', t =>
     ['email=a@b.c&email=d@e.f', 'email', /twice/],
     ['lmit=5', 'lmit', /Did you mean limit\?/],
     ['emial=a@b.c', 'emial', /Did you mean email\?/],
-    ['email[eq]=a@b.c', 'email[eq]'],
+    ['email[is]=a@b.c', 'email[is]'],
     ['email[regex]=.*', 'email[regex]'],
     ['email[$ne]=', 'email[$ne]'],
     ['__proto__=1', '__proto__'],

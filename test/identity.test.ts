@@ -131,7 +131,7 @@ t.test('what is taken away stops within five seconds', async t => {
   t.equal((await signIn(deleted.email)).statusCode, 401)
   t.equal(
     (await call('POST', `/v1/api-keys/${revoked.id}/rotate`, {})).status,
-    404,
+    422,
     'a revoked key stays revoked'
   )
   t.match((await call('GET', '/v1/api-keys?limit=200')).text, revoked.id, 'and listed')

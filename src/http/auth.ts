@@ -11,7 +11,7 @@ type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | '
 
 /** How credentials become principals; given by the program, so that this file knows no table. */
 export interface Principals {
-  ofKey(key: string): Promise<Principal | undefined>
+  ofKey(key: string): Promise<{ principal: Principal; expires: number } | undefined>
   ofUser(workspaceId: string, subject: string, by: 'id' | 'externalSubject'): Promise<Principal | undefined>
 }
 
@@ -114,11 +114,11 @@ export async function authenticator(app: FastifyInstance, config: Config, princi
 
   async function look(token: string): Promise<{ principal: Principal; until: number }> {
     const now = Date.now()
-    const { principal, expires } = token.startsWith('kith_')
-      ? { principal: await principals.ofKey(token), expires: Infinity }
+    const found = token.startsWith('kith_')
+      ? await principals.ofKey(token)
       : await principalOfToken(verifier, principals, token)
-    if (!principal) throw refused()
-    return { principal, until: Math.min(now + rememberedMs, expires) }
+    if (!found?.principal) throw refused()
+    return { principal: found.principal, until: Math.min(now + rememberedMs, found.expires) }
   }
 
   return async (request: FastifyRequest): Promise<Principal> => {

@@ -41,7 +41,8 @@ const authenticate = 'Bearer realm="kith"'
 /** Answers an error as problem+json; faults of ours are logged with their cause, never told. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = asKithError(error)
-  if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
+  if (known.status === 500) request.log.error({ err: known.cause ?? error }, known.code)
+  else if (known.status > 500) request.log.warn({ code: known.code }, known.message)
   if (known.code === 'unauthenticated') void reply.header('www-authenticate', authenticate)
   if (known.status === 503 && !known.headers['retry-after']) void reply.header('retry-after', '1')
   const path = request.url.split('?')[0]!

@@ -46,12 +46,16 @@ const sortEnum = (r: Resource) =>
 // In a URL all values are text; they are read by the kind of their field.
 const parameter = (description: string) => optional(Text(10000, { description }))
 
+// `email` is short for `email[eq]`.
+const parametersOf = (operators: readonly string[]) =>
+  operators.includes('eq') ? ['', ...operators] : operators
+
 function filterParameters(r: Resource): Record<string, TSchema> {
   return Object.fromEntries(
     r.filters.flatMap(name =>
-      operatorsOf[r.fields.get(name)!.kind].map(op => [
-        op === 'eq' ? name : `${name}[${op}]`,
-        parameter(op === 'in' || op === 'notIn' ? `${name}, comma-separated` : `${name} ${op}`)
+      parametersOf(operatorsOf[r.fields.get(name)!.kind]).map(op => [
+        op === '' ? name : `${name}[${op}]`,
+        parameter(op === 'in' || op === 'notIn' ? `${name}, comma-separated` : `${name} ${op || 'eq'}`)
       ])
     )
   )

@@ -149,7 +149,12 @@ function reads(r: Resource): Operation[] {
 function writes(r: Resource, writer: Writer): Operation[] {
   const common = { kind: 'write', permission: r.permissions.write, atomic: writer.atomic } as const
   const bin = (deletedAt: true | null) => (ctx: Context, id: string, expectedVersion?: number) =>
-    changeOne(ctx, r, writer, { id, patch: { deletedAt }, inBin: deletedAt === null, expectedVersion })
+    changeOne(ctx, r, writer, {
+      id,
+      patch: { deletedAt },
+      inBin: deletedAt === null,
+      expectedVersion
+    })
   return [
     operation({
       ...common,
@@ -198,7 +203,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       ...common,
       name: `${r.plural}.upsert`,
       summary: `Create or update a ${r.name} by a partner's own id`,
-      description: 'Race-free, merging like an update; a record in the bin is a 409 unless restore=true.',
+      description: 'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true.',
       rest: `PUT /${r.plural}/external/:source/:externalId`,
       graphql: `upsert${r.typeName}`,
       params: byExternal,

@@ -134,7 +134,8 @@ const difference = (resource: Resource) => sql`
   from done t join old o on o.id = t.id
   cross join lateral (select ${jsonRecord(resource, 't')} as data) new
   cross join lateral (
-    select jsonb_object_agg(a.key, b.value) as before, jsonb_object_agg(a.key, a.value) as after
+    select coalesce(jsonb_object_agg(a.key, b.value), '{}') as before,
+      coalesce(jsonb_object_agg(a.key, a.value), '{}') as after
     from jsonb_each(new.data::jsonb) a join jsonb_each(o._before::jsonb) b on b.key = a.key
     where a.value is distinct from b.value and a.key not in ('version', 'updatedAt')
   ) d`
@@ -180,7 +181,7 @@ export async function changeRecords(
       insert into record_changes (workspace_id, id, resource, record_id, version, at, actor_type, actor_id, request_id,
         before, after)
       select ${ctx.workspaceId}, d.event_id, ${resource.name}, d.id, d.version, d.now, ${actorOf(ctx)},
-        coalesce(d.before, '{}'), coalesce(d.after, '{}') from difference d
+        d.before, d.after from difference d
     ), ${eventSql(
       ctx,
       resource,

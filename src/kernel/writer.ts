@@ -78,6 +78,10 @@ export async function checkReferences(
   if (used.length === 0) return problems
   const known = await knownIds(ctx, wanted)
   for (const { row, field, target, id } of used) {
+    if (target === resource && id === row.id.toLowerCase()) {
+      const message = `A ${resource.name} cannot point to itself.`
+      problems.set(row.id, fieldError('unprocessable', `/${field}`, message, 'self_reference'))
+    }
     if (known.get(target)!.has(id) || problems.has(row.id)) continue
     problems.set(
       row.id,

@@ -29,14 +29,11 @@ const mayBeIn = (ctx: Context, pipeline: PipelineThen, own: string[]) => sql`
     select from deal_history x
     where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))`
 
-// The last close of a deal is one of its closes in the period. They are looked up first, once, whatever the statistics.
-const closedInPeriod = (ctx: Context, { frame }: FunnelQuery, own: string[]) => sql`(
-  select distinct c.deal_id from deal_history c
-  where c.workspace_id = ${ctx.workspaceId} and c.kind in ('won', 'lost') and c.stage_id = any(${own}::uuid[])
-    ${inPeriod(sql`c.at`, frame)}
-) c cross join lateral (
-  select x.* from deals x where x.workspace_id = ${ctx.workspaceId} and x.id = c.deal_id offset 0
-) d`
+// Leaves out early the deals without a close in the period: the last close would be one.
+const closedInPeriod = (ctx: Context, { frame }: FunnelQuery, own: string[]) => sql`and exists (
+  select from deal_history c
+  where c.workspace_id = ${ctx.workspaceId} and c.deal_id = d.id and c.kind in ('won', 'lost')
+    and c.stage_id = any(${own}::uuid[]) ${inPeriod(sql`c.at`, frame)})`
 
 // The stage rows of the deal d, of any pipeline, each with the version of the pipeline that it was written under.
 function facts(ctx: Context, { pipeline, frame, cohort }: FunnelQuery, ids: string[]): Sql {
@@ -58,14 +55,14 @@ function walks(ctx: Context, query: FunnelQuery): Sql {
   const closed = cohort === 'closed'
   return sql`
     select w.path, w.furthest
-    from ${closed ? closedInPeriod(ctx, query, own) : sql`deals d`} cross join lateral (
+    from deals d cross join lateral (
       select array_agg(f.stage * ${pipeline.changes.length + 1}::int + f.version order by f.at, f.seq) as path,
         max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
         min(f.stage) as least ${closed ? sql`, max(f.at) filter (where f.entered) as closed` : empty}
       from (${facts(ctx, query, ids)}) f
     ) w
     where ${visible(ctx, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(ctx, pipeline, own)}
-      and w.least < ${pipeline.own}::int ${inPeriod(closed ? sql`w.closed` : sql`d.opened_at`, frame)}`
+      ${closed ? closedInPeriod(ctx, query, own) : empty} and w.least < ${pipeline.own}::int ${inPeriod(closed ? sql`w.closed` : sql`d.opened_at`, frame)}`
 }
 
 /**

@@ -87,6 +87,9 @@ const unnamed = () =>
     extensions: { code: 'bad_request', status: 400 }
   })
 
+const noSubscriptions = () =>
+  new GraphQLError('There are no subscriptions here.', { extensions: { code: 'bad_request', status: 400 } })
+
 type Execute = (
   request: GraphRequest,
   context: GraphContext,
@@ -95,22 +98,19 @@ type Execute = (
 
 function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Execute {
   return async ({ query, operationName, variables }, context, fallback) => {
-    const { document, errors } = documents.check(query)
+    const { document, errors, compilable } = documents.check(query)
     if (!document) return { result: { errors: errors! }, refused: true }
     const wrong = documents.checkVariables(document, operationName ?? undefined, variables ?? {})
     if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
     const operation = operationOf(document, operationName ?? undefined)
     if (!operation) return { result: { errors: [unnamed()] }, refused: true }
+    if (operation.operation === OperationTypeNode.SUBSCRIPTION)
+      return { result: { errors: [noSubscriptions()] }, refused: true }
     const contextValue = { ...context }
     const name = operationName ?? undefined
-    const result: ExecutionResult = documents.hasRecursiveVariables(operation)
-      ? await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
-      : await app.graphql<Record<string, unknown>, Record<string, unknown>>(
-          query,
-          contextValue,
-          variables ?? {},
-          name
-        )
+    const result: ExecutionResult = compilable
+      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(query, contextValue)
+      : await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
     const shown = result.errors?.map(e => toGraphQLError(e, fallback))
     return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
   }

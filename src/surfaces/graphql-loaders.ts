@@ -41,6 +41,11 @@ export class Loaders {
     return made
   }
 
+  /** Forgets what was read: the next field of a mutation must see what this one wrote. */
+  clear(): void {
+    this.loaders.clear()
+  }
+
   /** A connection's request, made once for all parents that ask the same. */
   connection(key: string, make: () => ConnectionRequest): ConnectionRequest {
     const known = this.connections.get(key)

@@ -1,10 +1,9 @@
 import {
   coerceInputValue,
-  getNamedType,
   GraphQLError,
-  isInputObjectType,
   isInputType,
   Kind,
+  OperationTypeNode,
   parse,
   specifiedRules,
   typeFromAST,
@@ -12,7 +11,6 @@ import {
   visit,
   type ASTNode,
   type DocumentNode,
-  type GraphQLInputType,
   type GraphQLSchema,
   type OperationDefinitionNode,
   type ValueNode
@@ -23,6 +21,24 @@ import type { ErrorItem } from '../kernel/errors.js'
 export interface Checked {
   document?: DocumentNode
   errors?: GraphQLError[]
+  /** Whether the compiled form of the document does exactly what the interpreted one does. */
+  compilable?: boolean
+}
+
+// The compiler keeps one operation per document, takes an absent variable in an object for null, forgets directives
+// above fragments, and goes on with a mutation after a failed field: only what has none of these is compiled.
+function isCompilable(document: DocumentNode): boolean {
+  let operations = 0
+  let plain = true
+  visit(document, {
+    OperationDefinition(node) {
+      operations++
+      plain &&= node.operation === OperationTypeNode.QUERY
+    },
+    Variable: () => void (plain = false),
+    Directive: () => void (plain = false)
+  })
+  return plain && operations === 1
 }
 
 const rememberedAtMost = 1000
@@ -84,19 +100,6 @@ function literalItems(document: DocumentNode, error: GraphQLError): ErrorItem[] 
   return path ? [item(path, error.message)] : []
 }
 
-const recursive = new WeakMap<object, boolean>()
-
-function isRecursive(type: GraphQLInputType, above: readonly object[] = []): boolean {
-  const named = getNamedType(type)
-  if (!isInputObjectType(named)) return false
-  if (above.includes(named)) return true
-  const known = recursive.get(named)
-  if (known !== undefined) return known
-  const found = Object.values(named.getFields()).some(f => isRecursive(f.type, [...above, named]))
-  if (above.length === 0) recursive.set(named, found)
-  return found
-}
-
 /** Parses and validates documents, remembering those seen lately. */
 export class Documents {
   private readonly known = new Map<string, Checked>()
@@ -116,21 +119,13 @@ export class Documents {
     try {
       const document = parse(query, { maxTokens: 10000 })
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-      if (errors.length === 0) return { document }
+      if (errors.length === 0) return { document, compilable: isCompilable(document) }
       return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
       // Both descend by recursion, so a document of braces alone uses up the stack.
       const told = error instanceof GraphQLError ? error : new GraphQLError('The document nests too deeply.')
       return { errors: [invalid(told, 'bad_request', [])] }
     }
-  }
-
-  /** Whether a variable's type holds itself, as filters do: the compiler of queries would unroll it until its stack ends. */
-  hasRecursiveVariables(operation: OperationDefinitionNode): boolean {
-    return (operation.variableDefinitions ?? []).some(definition => {
-      const type = typeFromAST(this.schema, definition.type)
-      return isInputType(type) && isRecursive(type)
-    })
   }
 
   /** What of the variables does not fit its type, with pointers relative to the argument that they are used in. */

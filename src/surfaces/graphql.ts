@@ -178,6 +178,7 @@ class Builder {
       },
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
+        context.loaders.clear()
         const answer = await runOperation(
           operation,
           {

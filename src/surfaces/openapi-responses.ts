@@ -129,18 +129,21 @@ export const errorComponents = (): Json =>
 
 function errorStatuses(operation: Operation): number[] {
   const { kind, permission, params, result, rest } = operation
+  const body = operation.body as { properties?: Record<string, unknown> } | undefined
   const creates = partsOf(operation).action === 'create'
   const scoped = permission !== 'public' && permission !== 'authenticated'
+  // With `atomic` the first failure of a row is the answer.
+  const manyRows = body?.properties?.atomic !== undefined
   const applies: [number, boolean][] = [
     [400, true],
     [401, permission !== 'public' || kind === 'write'],
     [403, scoped],
-    [404, params !== undefined || (result.kind === 'record' && !creates)],
+    [404, params !== undefined || (result.kind === 'record' && !creates) || manyRows],
     [409, kind === 'write'],
-    [412, takesIfMatch(operation)],
+    [412, takesIfMatch(operation) || manyRows],
     [413, rest!.method !== 'GET'],
     [415, rest!.method !== 'GET'],
-    [422, kind === 'write'],
+    [422, kind === 'write' || partsOf(operation).subject === 'metrics'],
     [503, true]
   ]
   return applies.filter(([, applied]) => applied).map(([status]) => status)

@@ -55,7 +55,7 @@ export async function testApp(t: Test, env: Record<string, string> = {}): Promis
 
   async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
     const response = await app.inject({
-      method: method as NonNullable<InjectOptions['method']>,
+      method: method,
       url: path,
       headers: { authorization: `Bearer ${key}`, ...headers },
       ...(body !== undefined && { payload: body as InjectOptions['payload'] })
@@ -64,7 +64,7 @@ export async function testApp(t: Test, env: Record<string, string> = {}): Promis
     return {
       status: response.statusCode,
       headers: response.headers as Reply['headers'],
-      body: isJson ? (response.json() as Json) : {},
+      body: isJson ? response.json<Json>() : {},
       text: response.body
     }
   }

@@ -1,5 +1,5 @@
 import type { Context } from '../../kernel/context.js'
-import { parameterError } from '../../kernel/errors.js'
+import { KithError, parameterError } from '../../kernel/errors.js'
 import { feedHead, readEvents, type EventRow } from '../../kernel/events.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
 import { allResources } from '../../kernel/resource.js'
@@ -49,6 +49,15 @@ function shown(row: EventRow): Static<typeof eventSchema> {
 
 const later = (a: string, b: string) => (BigInt(a) > BigInt(b) ? a : b)
 
+// A position that was never given belongs to another feed; reading on from it would pass over events.
+function refuseBeyond(after: string, head: string): void {
+  if (BigInt(after) <= BigInt(head)) return
+  const message = `after lies beyond ${head}, the last sequence given.`
+  throw new KithError('unprocessable', message, {
+    errors: [{ in: 'query', parameter: 'after', code: 'beyond_head', message }]
+  })
+}
+
 // A misspelt name would be a feed that stays empty for ever.
 function checkNames(types: string[] | undefined, resource: string | undefined): void {
   const resources = allResources().map(r => r.name)
@@ -95,6 +104,7 @@ export function eventOperations(sequence: (workspaceId: string) => Promise<void>
         checkNames(names, resource)
         await sequence(ctx.workspaceId)
         const head = await feedHead(ctx)
+        refuseBeyond(after, head)
         const rows = await readEvents(ctx, { after, limit, types: names, resource, recordId })
         const data = rows.slice(0, limit).map(shown)
         const hasMore = rows.length > limit

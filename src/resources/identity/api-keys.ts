@@ -1,15 +1,58 @@
 import sql from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
-import { notFound } from '../../kernel/errors.js'
+import { fieldError, KithError, notFound } from '../../kernel/errors.js'
 import { operation, record, value, type Operation } from '../../kernel/operation.js'
 import { About, Closed, Integer, Text, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
-import { changeOne, createOne, standardWriter, type Writer } from '../../kernel/writer.js'
+import { suggestion } from '../../kernel/validate.js'
+import { allResources } from '../../kernel/resource.js'
+import {
+  changeOne,
+  checkProposals,
+  createOne,
+  standardWriter,
+  type Proposal,
+  type Writer
+} from '../../kernel/writer.js'
 import { newKey } from './keys.js'
 import { apiKeys } from './resource.js'
 
-const writer: Writer = standardWriter(apiKeys)
+const knownScopes = () => [
+  'admin',
+  'events:read',
+  'metrics:read',
+  ...allResources().flatMap(r => [r.permissions.read, `${r.plural}:write`])
+]
+
+function checkScopes(scopes: readonly string[]): void {
+  const known = [...new Set(knownScopes())]
+  const index = scopes.findIndex(s => !known.includes(s))
+  if (index < 0) return
+  const hint = suggestion(scopes[index]!, known)
+  throw fieldError(
+    'invalid_input',
+    `/scopes/${index}`,
+    `${scopes[index]} is not a scope.${hint}`,
+    'unknown_scope'
+  )
+}
+
+function refusePast(expiresAt: unknown): KithError | undefined {
+  if (typeof expiresAt !== 'string' || Date.parse(expiresAt) > Date.now()) return undefined
+  return fieldError('unprocessable', '/expiresAt', 'expiresAt lies in the past.', 'past')
+}
+
+async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>> {
+  const problems = await checkProposals(ctx, apiKeys, rows)
+  for (const row of rows) {
+    const past = refusePast(row.values.expiresAt)
+    if (past) problems.set(row.id, past)
+  }
+  return problems
+}
+
+const writer: Writer = { ...standardWriter(apiKeys), check }
 const write = apiKeys.permissions.write
 
 // Keys are made, rotated and revoked; there is no upsert, batch or bin for secrets.
@@ -43,7 +86,10 @@ const createApiKey = operation({
   result: shown,
   status: 201,
   secret: true,
-  run: (ctx, { body }) => createKey(ctx, body)
+  run(ctx, { body }) {
+    checkScopes(body.scopes as string[])
+    return createKey(ctx, body)
+  }
 })
 
 const rotateApiKey = operation({
@@ -64,10 +110,11 @@ const rotateApiKey = operation({
   secret: true,
   atomic: true,
   async run(ctx, { id, body, expectedVersion }) {
-    const [old] = await ctx.db.query<{ hash: string; until: string }>(sql`
-      select secret_hash as hash, clock_timestamp() + ${body.graceSeconds ?? 0} * interval '1 second' as until
-      from api_keys where workspace_id = ${ctx.workspaceId} and id = ${id} and revoked_at is null for no key update`)
+    const [old] = await ctx.db.query<{ hash: string; until: string; revoked: boolean }>(sql`
+      select secret_hash as hash, revoked_at is not null as revoked, clock_timestamp() + ${body.graceSeconds ?? 0} * interval '1 second' as until
+      from api_keys where workspace_id = ${ctx.workspaceId} and id = ${id} for no key update`)
     if (!old) throw notFound('apiKey')
+    if (old.revoked) throw new KithError('unprocessable', 'The key is revoked.')
     const { key, hash, hint } = newKey(ctx.workspaceId)
     const patch = { secretHash: hash, hint, previousHash: old.hash, previousExpiresAt: old.until }
     const { record: apiKey } = await changeOne(ctx, apiKeys, writer, { id, patch, expectedVersion })

@@ -13,6 +13,17 @@ export const systemContext = (db: Db, workspaceId: string): Context => ({
   db
 })
 
+/** What the command line was asked cannot be done; the message says why. */
+export class WorkspaceError extends Error {}
+
+/** Refuses a name that a workspace has already, since commands find workspaces by name. */
+export async function refuseTakenName(db: Db, name: string): Promise<void> {
+  const rows = await db.query<{ id: string }>(
+    sql`select id from workspaces where name = ${name} and deleted_at is null`
+  )
+  if (rows.length > 0) throw new WorkspaceError(`The workspace ${rows[0]!.id} is called ${name} already.`)
+}
+
 /** Makes a workspace and answers its id. */
 export async function createWorkspace(db: Database, name: string): Promise<string> {
   const id = newId()
@@ -38,8 +49,11 @@ export async function findWorkspace(db: Db, idOrName: string): Promise<string> {
     sql`select id from workspaces
         where (id::text = lower(${idOrName}) or name = ${idOrName}) and deleted_at is null limit 2`
   )
-  if (rows.length === 0) throw new Error(`There is no workspace ${idOrName}.`)
-  if (rows.length > 1) throw new Error(`Several workspaces are called ${idOrName}: give the id.`)
+  if (rows.length === 0) throw new WorkspaceError(`There is no workspace ${idOrName}.`)
+  if (rows.length > 1)
+    throw new WorkspaceError(
+      `Several workspaces are called ${idOrName}: give the id, one of ${rows.map(r => r.id).join(', ')}.`
+    )
   return rows[0]!.id
 }
 

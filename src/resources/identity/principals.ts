@@ -12,6 +12,7 @@ interface KeyRow {
   scopes: string[]
   userId: string | null
   role: Role | null
+  expiresAt: string | null
 }
 
 function keyScopes(row: KeyRow): Set<string> {
@@ -22,15 +23,19 @@ function keyScopes(row: KeyRow): Set<string> {
 }
 
 /**
- * Whom an API key stands for, or undefined where it is unknown, revoked or expired. A key bound to a user can do no
+ * Whom an API key stands for and until when, or undefined where it is unknown, revoked or expired. A key bound to a user can do no
  * more than the user, and nothing once the user is gone.
  */
-export async function principalOfKey(db: Db, key: string): Promise<Principal | undefined> {
+export async function principalOfKey(
+  db: Db,
+  key: string
+): Promise<{ principal: Principal; expires: number } | undefined> {
   const parsed = parseKey(key)
   if (!parsed) return undefined
   const { workspaceId, hash } = parsed
   const [row] = await db.query<KeyRow>(sql`
-    select k.id, k.scopes, k.user_id as "userId", u.role
+    select k.id, k.scopes, k.user_id as "userId", u.role,
+      least(k.expires_at, case when k.secret_hash <> ${hash} then k.previous_expires_at end) as "expiresAt"
     from api_keys k
     left join users u on u.workspace_id = k.workspace_id and u.id = k.user_id and u.deleted_at is null and u.active
     where k.workspace_id = ${workspaceId} and k.deleted_at is null and k.revoked_at is null
@@ -43,11 +48,14 @@ export async function principalOfKey(db: Db, key: string): Promise<Principal | u
     where workspace_id = ${workspaceId} and id = ${row.id}
       and (last_used_at is null or last_used_at < now() - interval '1 minute')`)
   return {
-    workspaceId,
-    actor: { type: 'key', id: row.id },
-    userId: row.userId,
-    scopes: keyScopes(row),
-    rowScope: 'all'
+    principal: {
+      workspaceId,
+      actor: { type: 'key', id: row.id },
+      userId: row.userId,
+      scopes: keyScopes(row),
+      rowScope: 'all'
+    },
+    expires: row.expiresAt === null ? Infinity : Date.parse(row.expiresAt)
   }
 }
 

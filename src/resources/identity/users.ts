@@ -7,7 +7,7 @@ import { About, Closed, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
 import { changeRecords, createRecords, type NewRow } from '../../kernel/write.js'
-import { checkProposals, standardWriter, type Proposal, type Writer } from '../../kernel/writer.js'
+import { checkProposals, settled, standardWriter, type Proposal, type Writer } from '../../kernel/writer.js'
 import { hashPassword, verifyPassword } from './passwords.js'
 import { Password, users } from './resource.js'
 
@@ -91,8 +91,7 @@ const setPassword = operation({
     const changes = await changeRecords(ctx, users, [
       { id, patch, expectedVersion, eventType: 'user.password_changed' }
     ])
-    const outcome = changes.get(id.toLowerCase())?.outcome
-    if (outcome === 'stale') throw new KithError('version_mismatch')
+    settled(users, changes.get(id.toLowerCase()))
   }
 })
 

@@ -50,7 +50,19 @@ async function lock(ctx: Context, resource: Resource, ids: readonly string[]): P
     order by t.id for update`)
 }
 
-// What deals went through is never deleted: a stage is archived instead.
+// Which of the stages would be of another kind than they are.
+async function ofNewKind(ctx: Context, rows: readonly Proposal[]): Promise<string[]> {
+  const given = new Map(
+    rows.filter(r => !r.created && r.values.kind !== undefined).map(r => [r.id, r.values.kind])
+  )
+  if (given.size === 0) return []
+  const now = await ctx.db.query<{ id: string; kind: string }>(
+    sql`select t.id, t.kind from stages t where ${visible(ctx, 't')} and t.id = any(${[...given.keys()]}::uuid[])`
+  )
+  return now.filter(s => s.kind !== given.get(s.id)).map(s => s.id)
+}
+
+// What deals went through is never deleted nor made another kind: a stage is archived instead.
 function keepingUsed(
   resource: Resource,
   writer: Writer,
@@ -63,9 +75,11 @@ function keepingUsed(
     async check(ctx, rows: readonly Proposal[]) {
       const problems = await writer.check(ctx, rows)
       const deleted = rows.filter(r => r.values.deletedAt === true).map(r => r.id)
-      if (deleted.length === 0) return problems
-      await lock(ctx, resource, deleted)
-      for (const id of await inUse(ctx, column, deleted)) problems.set(id, new KithError('in_use', advice))
+      const turned = resource === stages ? await ofNewKind(ctx, rows) : []
+      const touched = [...deleted, ...turned]
+      if (touched.length === 0) return problems
+      await lock(ctx, resource, touched)
+      for (const id of await inUse(ctx, column, touched)) problems.set(id, new KithError('in_use', advice))
       return problems
     }
   }
