@@ -203,7 +203,8 @@ function writes(r: Resource, writer: Writer): Operation[] {
       ...common,
       name: `${r.plural}.upsert`,
       summary: `Create or update a ${r.name} by a partner's own id`,
-      description: 'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true.',
+      description:
+        'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true.',
       rest: `PUT /${r.plural}/external/:source/:externalId`,
       graphql: `upsert${r.typeName}`,
       params: byExternal,
