@@ -114,7 +114,9 @@ export function run(
   dataDir: string,
   { path = process.env.PATH, ...how }: How = {}
 ) {
-  const child = spawn(process.execPath, [join(checkout, 'program.js'), action, dataDir], {
+  // Without what tap adds to every child: an ordinary user may not enter the folder that it is loaded from.
+  const program = ['-u', 'NODE_OPTIONS', process.execPath, join(checkout, 'program.js'), action, dataDir]
+  const child = spawn('/usr/bin/env', program, {
     ...how,
     cwd: '/',
     env: { PATH: path },
