@@ -12,6 +12,9 @@ export interface Transaction extends Db {
   savepoint<T>(run: () => Promise<T>): Promise<T>
 }
 
+/** Whether a handle is one connection's inside a transaction. */
+export const inTransaction = (db: Db): db is Transaction => 'savepoint' in db
+
 export interface Database extends Db {
   /** Runs on one connection between BEGIN and COMMIT; rejects unless the server said COMMIT. */
   transaction<T>(run: (db: Transaction) => Promise<T>): Promise<T>

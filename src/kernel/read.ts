@@ -1,7 +1,8 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import { publicFields, selectList } from './columns.js'
-import type { Context, Row } from './context.js'
+import { readOne } from './coalesce.js'
+import { inTransaction, type Context, type Row } from './context.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
 
@@ -37,10 +38,9 @@ export async function findRecord(
 ): Promise<RecordRow | undefined> {
   const select = selectList(resource, 't', options.fields ?? publicFields(resource))
   const bin = options.deleted ? sql`true` : inBin(false)
-  const rows = await ctx.db.query<RecordRow>(
-    sql`select ${select} from ${from(resource)} where ${visible(ctx, 't')} and t.id = ${id} and ${bin}`
-  )
-  return rows[0]
+  const rows = sql`select ${select} from ${from(resource)} where ${visible(ctx, 't')} and ${bin}`
+  if (!inTransaction(ctx.db)) return readOne(ctx.db, rows, id.toLowerCase())
+  return (await ctx.db.query<RecordRow>(sql`${rows} and t.id = ${id}`))[0]
 }
 
 /** The records with these ids that the caller may see, by id. */
