@@ -73,7 +73,7 @@ export async function listRecords(ctx: Context, resource: Resource, request: Lis
   const where = sql`${visible(ctx, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const page = ctx.db.query<RecordRow>(
-    sql`select ${select}, ${part.key} from ${from(resource)}
+    sql`select ${select}${part.key} from ${from(resource)}
         where ${where} and ${part.where} ${part.order} ${part.limit}`
   )
   if (!request.count) return toPage(resource, request, await page)
@@ -97,7 +97,7 @@ export async function listByParent(
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const rows = await ctx.db.query<RecordRow & { _parent: string }>(
     sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
-          select ${select}, ${part.key} from ${from(resource)}
+          select ${select}${part.key} from ${from(resource)}
           where ${visible(ctx, 't')} and ${column} = p.id and ${inBin(false)}
             and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
         ) x`

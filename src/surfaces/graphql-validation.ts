@@ -23,22 +23,25 @@ export interface Checked {
   errors?: GraphQLError[]
   /** Whether the compiled form of the document does exactly what the interpreted one does. */
   compilable?: boolean
+  /** Whether directives may leave out what the document selects. */
+  conditional?: boolean
 }
 
 // The compiler keeps one operation per document, takes an absent variable in an object for null, forgets directives
 // above fragments, and goes on with a mutation after a failed field: only what has none of these is compiled.
-function isCompilable(document: DocumentNode): boolean {
+function traits(document: DocumentNode): Pick<Checked, 'compilable' | 'conditional'> {
   let operations = 0
   let plain = true
+  let conditional = false
   visit(document, {
     OperationDefinition(node) {
       operations++
       plain &&= node.operation === OperationTypeNode.QUERY
     },
     Variable: () => void (plain = false),
-    Directive: () => void (plain = false)
+    Directive: () => void (conditional = true)
   })
-  return plain && operations === 1
+  return { compilable: plain && operations === 1 && !conditional, conditional }
 }
 
 const rememberedAtMost = 1000
@@ -119,7 +122,7 @@ export class Documents {
     try {
       const document = parse(query, { maxTokens: 10000 })
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-      if (errors.length === 0) return { document, compilable: isCompilable(document) }
+      if (errors.length === 0) return { document, ...traits(document) }
       return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
       // Both descend by recursion, so a document of braces alone uses up the stack.

@@ -18,16 +18,9 @@ import { allResources, camel, resourceNamed, type Resource } from '../kernel/res
 import type { TObject } from '../kernel/schema.js'
 import type { RecordRow } from '../kernel/read.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
-import {
-  nestedConnection,
-  nestedRecord,
-  nodesByIds,
-  rootConnection,
-  rootRecord,
-  runOperation,
-  type ConnectionArgs,
-  type GraphContext
-} from './graphql-resolvers.js'
+import type { ConnectionArgs, GraphContext } from './graphql-requests.js'
+import { nestedConnection, nestedRecord } from './graphql-relations.js'
+import { nodesByIds, rootConnection, rootRecord, runOperation } from './graphql-resolvers.js'
 import { description, describe, pascal, TypeFactory } from './graphql-types.js'
 
 type Field = GraphQLFieldConfig<unknown, GraphContext>
@@ -178,7 +171,6 @@ class Builder {
       },
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
-        context.loaders.clear()
         const answer = await runOperation(
           operation,
           {
