@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
-import type { Sql } from 'sql-template-tag'
-import type { Database, Row, Transaction } from '../kernel/context.js'
+import type { Database, Row, Statement, Transaction } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
 import { translate } from './errors.js'
 import { queryRows, type Shape } from './rows.js'
@@ -36,7 +35,7 @@ function shapeOf(text: string): Shape {
   return shape
 }
 
-async function run<T extends Row>(client: pg.ClientBase, statement: Sql): Promise<T[]> {
+async function run<T extends Row>(client: pg.ClientBase, statement: Statement): Promise<T[]> {
   try {
     return await queryRows<T>(client, shapeOf(statement.text), statement.values)
   } catch (error) {
@@ -48,7 +47,7 @@ const isLost = (error: unknown) => error instanceof KithError && error.code === 
 
 // The pool's own query gives a connection up after any error, also after one that only says no: a conflict would
 // cost the next request a new connection.
-async function runPooled<T extends Row>(pool: pg.Pool, statement: Sql): Promise<T[]> {
+async function runPooled<T extends Row>(pool: pg.Pool, statement: Statement): Promise<T[]> {
   const client = await pool.connect().catch((error: unknown) => {
     throw translate(error)
   })
