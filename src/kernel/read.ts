@@ -6,7 +6,7 @@ import { inTransaction, type Context, type Row } from './context.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
 
-/** A record with its public fields; always `id` and `version`. */
+/** A record with its public fields, or those of them that were asked for; always with `id`. */
 export type RecordRow = Row & { id: string; version: number }
 
 /** Rows in the order asked for, and what a surface needs to page on. */
@@ -102,9 +102,12 @@ export async function listByParent(
             and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
         ) x`
   )
-  const byParent = new Map<string, RecordRow[]>(parents.map(p => [p, []]))
+  const byParent = new Map<string, RecordRow[]>()
+  for (const parent of parents) byParent.set(parent, [])
   for (const row of rows) byParent.get(row._parent)!.push(row)
-  return new Map([...byParent].map(([id, found]) => [id, toPage(resource, request, found)]))
+  const pages = new Map<string, Page>()
+  for (const [parent, found] of byParent) pages.set(parent, toPage(resource, request, found))
+  return pages
 }
 
 /** How many records each parent has. */

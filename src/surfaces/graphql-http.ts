@@ -109,7 +109,11 @@ function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Docume
     const contextValue = { ...context, ahead: !conditional }
     const name = operationName ?? undefined
     const result: ExecutionResult = compilable
-      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(query, contextValue)
+      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(
+          query,
+          contextValue,
+          variables ?? {}
+        )
       : await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
     const shown = result.errors?.map(e => toGraphQLError(e, fallback))
     return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
