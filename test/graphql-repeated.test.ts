@@ -1,5 +1,7 @@
 import t from 'tap'
-import { testApp } from './helpers/app.js'
+import { testApp, type Reply } from './helpers/app.js'
+
+type Json = Reply['body']
 
 // Some documents are compiled after their first run: what they answer and do must not depend on it.
 t.test('the same document, again and again', async t => {
@@ -50,8 +52,7 @@ t.test('the same document, again and again', async t => {
     }`
     const plain = `query ($n: Int, $order: CompanyOrderBy = NAME_DESC, $after: String) {
       some: companies(first: $n, orderBy: $order, after: $after) { nodes { name } pageInfo { endCursor } } }`
-    const names = (body: { data: { some: { nodes: { name: string }[] } } }) =>
-      body.data.some.nodes.map(n => n.name)
+    const names = (body: Json) => (body.data.some.nodes as Json[]).map(n => n.name as string)
     await thrice(async () => {
       const { body } = await graphql(query, { order: 'NAME_ASC', f: { name: { eq: 'Baker' } } })
       t.same([names(body), body.data.one.nodes], [['Able', 'Baker'], [{ name: 'Baker' }]])

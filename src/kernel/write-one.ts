@@ -1,5 +1,5 @@
 import sql, { join, raw } from 'sql-template-tag'
-import { jsonRecord, publicFields, selectList } from './columns.js'
+import { jsonRecord } from './columns.js'
 import type { Context } from './context.js'
 import type { RecordRow } from './read.js'
 import type { Resource } from './resource.js'
@@ -8,8 +8,7 @@ import { clock, eventSql, originOf, type Origin } from './write-event.js'
 
 interface Creation {
   by: Origin
-  /** By column name. */
-  input: Record<string, unknown>
+  values: Record<string, unknown>
   eventId: string
   eventType: string
 }
@@ -27,33 +26,35 @@ const origin: Origin = {
   idempotencyKey: by('idempotencyKey')
 }
 
-const columnSlot = (column: string, sqlType: string): Slot =>
-  sqlType === 'jsonb'
-    ? ({ input }) => (input[column] == null ? null : JSON.stringify(input[column]))
-    : ({ input }) => input[column] ?? null
+const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
 
 const statementOf = memo((resource: Resource) => {
   const columns = insertColumns(resource)
-  const given = columns.list.map(
-    c => sql`${columnSlot(c.column, c.sqlType)}::${raw(c.sqlType)} as ${raw(`"${c.column}"`)}`
-  )
+  const given = columns.list.map(({ column, sqlType, valueIn }) => {
+    const plain = slot(c => valueIn(c.values) ?? null)
+    const value = sqlType === 'jsonb' ? slot(c => json(plain(c))) : plain
+    return sql`${value}::${raw(sqlType)} as ${raw(`"${column}"`)}`
+  })
   const { text, values } = sql`
     with made as (
       insert into ${raw(`"${resource.table}"`)} as t (workspace_id, created_at, updated_at, ${columns.names})
       select ${origin.workspaceId}::uuid, i._now, i._now, ${columns.values}
-      from (select ${clock} as _now, ${join(given)}) i returning t.*
+      from (select ${clock} as _now, ${join(given)}) i
+      returning t.id, t.created_at as now, ${jsonRecord(resource, 't')} as data
     ), ${eventSql(
       origin,
       resource,
       sql`select ${slot(c => c.eventId)}::uuid as event_id, ${slot(c => c.eventType)}::text as event_type,
-            t.id as record_id, t.created_at as now, ${jsonRecord(resource, 't')} as data, null::jsonb as previous
-          from made t`
+            id as record_id, now, data, null::jsonb as previous from made`
     )}
-    select ${selectList(resource, 't', publicFields(resource))} from made t`
+    select data from made`
   return { text, slots: values as Slot[] }
 })
 
-/** Makes one record that claims no external id, with its event: what most creations are. */
+/**
+ * Makes one record that claims no external id, with its event: what most creations are. It is answered from the JSON
+ * that the event holds, which is one value to read instead of one for each column.
+ */
 export async function createPlain(
   ctx: Context,
   resource: Resource,
@@ -61,8 +62,7 @@ export async function createPlain(
   event: { eventId: string; eventType: string }
 ): Promise<RecordRow> {
   const { text, slots } = statementOf(resource)
-  const input = { ...insertColumns(resource).toInput(row.values), id: row.id }
-  const creation = { by: originOf(ctx), input, ...event }
-  const [made] = await ctx.db.query<RecordRow>({ text, values: slots.map(read => read(creation)) })
-  return made!
+  const creation = { by: originOf(ctx), values: { ...row.values, id: row.id }, ...event }
+  const [made] = await ctx.db.query<{ data: RecordRow }>({ text, values: slots.map(read => read(creation)) })
+  return made!.data
 }
