@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import {
   check,
   date,
+  foreignKey,
   index,
   integer,
   jsonb,
@@ -60,3 +61,16 @@ export const recordIndexes = (name: string, t: RecordTable) => [
 /** The index expression of `sortExpression` for a text column. */
 export const textSort = (column: AnyPgColumn, nullable = true) =>
   sql.raw(sortExpression(`"${column.name}"`, 'text', nullable))
+
+/** A reference to a record of the same workspace: the database itself refuses one that crosses workspaces. */
+export const belongsTo = (
+  name: string,
+  workspaceId: AnyPgColumn,
+  column: AnyPgColumn,
+  target: { workspaceId: AnyPgColumn; id: AnyPgColumn }
+) =>
+  foreignKey({
+    name: `${name}_fkey`,
+    columns: [workspaceId, column],
+    foreignColumns: [target.workspaceId, target.id]
+  })

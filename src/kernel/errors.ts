@@ -89,6 +89,21 @@ export function parameterError(
   return new KithError('invalid_input', message, { errors: [{ in: where, parameter, code, message }] })
 }
 
+/** What it means to a client when a constraint of the database refuses a record. */
+export interface Rule {
+  pointer: string
+  code: string
+  message: string
+}
+
+const rules = new Map<string, Rule>()
+
+/** Makes the database's refusal by this constraint an error that names the field. */
+export const declareRule = (constraint: string, rule: Rule) => void rules.set(constraint, rule)
+
+/** The rule behind a constraint, where a resource declares one. */
+export const ruleOf = (constraint: string | undefined) => rules.get(constraint ?? '')
+
 export const notFound = (what: string) => new KithError('not_found', `There is no such ${what}.`)
 
 /** The part of an error that a batch row and a GraphQL error carry, the same as in a problem document. */

@@ -1,4 +1,5 @@
 import { getTableColumns, getTableName, is, SQL, type Table } from 'drizzle-orm'
+import { declareRule, type Rule } from './errors.js'
 import {
   Closed,
   CustomFieldsSchema,
@@ -77,6 +78,8 @@ interface Config<T extends Table, F, R, C> {
   filters: (keyof F | keyof R | keyof C)[]
   sorts?: (keyof F | keyof R | keyof C)[]
   relations?: Record<string, Relation>
+  /** What the table's own constraints mean to a client, by their names. */
+  rules?: Record<string, Rule>
   /** The scope that a write needs where it is not `<plural>:write`. */
   writePermission?: string
 }
@@ -210,6 +213,7 @@ export function resource<
     typeName: pascal(config.name),
     eventName: snake(config.name)
   }
+  for (const [constraint, rule] of Object.entries(config.rules ?? {})) declareRule(constraint, rule)
   registry.set(built.name, built)
   return built
 }

@@ -96,8 +96,23 @@ export const Money = () =>
     examples: ['1200.5']
   })
 
+/** An exchange rate: a positive decimal string with at most twelve decimals. */
+export const Rate = () =>
+  field<string>('decimal', {
+    type: 'string',
+    pattern: '^(?=.*[1-9])(0|[1-9][0-9]{0,11})(\\.[0-9]{1,12})?$',
+    maxLength: 25,
+    examples: ['0.939037']
+  })
+
 export const Integer = (minimum: number, maximum: number) =>
   field<number>('integer', { type: 'integer', minimum, maximum })
+
+/** Any finite number. */
+export const Number = () => field<number>('number', { type: 'number' })
+
+/** Any JSON value, shown as it is stored. */
+export const Json = <T>(description: string) => field<T | null>('json', { description })
 
 /** A share between 0 and 1. */
 export const Share = () => field<number>('number', { type: 'number', minimum: 0, maximum: 1 })

@@ -1,12 +1,20 @@
 import type { Operation } from '../kernel/operation.js'
 import { standardOperations } from '../kernel/standard.js'
+import { activities } from './activities/resource.js'
 import { apiKeyOperations } from './identity/api-keys.js'
+import { campaigns } from './campaigns/resource.js'
 import { companies } from './companies/resource.js'
 import { contacts } from './contacts/resource.js'
+import { costs } from './costs/resource.js'
 import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
+import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
+import { leads } from './leads/resource.js'
+import { orders } from './orders/resource.js'
 import { pipelineOperations } from './pipelines/operations.js'
+import { products } from './products/resource.js'
+import { touches } from './touches/resource.js'
 import { userOperations } from './identity/users.js'
 import { workspaceOperations } from './identity/workspaces.js'
 
@@ -26,5 +34,13 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...standardOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
+  ...standardOperations(leads),
+  ...standardOperations(activities),
+  ...standardOperations(products),
+  ...standardOperations(orders),
+  ...standardOperations(campaigns),
+  ...standardOperations(costs),
+  ...standardOperations(touches),
+  ...standardOperations(exchangeRates),
   ...eventOperations(sequence)
 ]

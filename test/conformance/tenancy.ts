@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { resourceNamed, type Resource } from '../../src/kernel/resource.js'
 import type { Reply } from '../helpers/app.js'
-import { graphList, mutate } from './graph.js'
+import { graphList, inputOf, mutate } from './graph.js'
 import { unknownId } from './crud.js'
 import { has, makeOne, newWorld, references, sampleOf } from './world.js'
 import type { Json, Suite, World } from './world.js'
@@ -96,7 +96,7 @@ async function foreignReferences(t: Test, world: World, foreign: World, resource
       asks.push(['create', id => world.call('POST', path, body(id))])
       asks.push([
         'create over GraphQL',
-        id => mutate(world, resource, 'create', graphBody(resource, body(id)))
+        id => mutate(world, resource, 'create', inputOf(resource.createBody, body(id)))
       ])
       if (resource.fields.get(field)!.writable) {
         asks.push(['update', id => world.call('PATCH', `${path}/${mine}`, { [field]: id })])
@@ -112,8 +112,6 @@ async function foreignReferences(t: Test, world: World, foreign: World, resource
 }
 
 // Choices in the samples' creates are few: only a stage has one.
-const graphBody = (resource: Resource, body: Json): Json =>
-  resource.name === 'stage' ? { ...body, kind: String(body.kind).toUpperCase() } : body
 
 async function externalIds(t: Test, world: World, foreign: World, resource: Resource): Promise<void> {
   const path = `/v1/${resource.plural}/external/erp`

@@ -58,6 +58,9 @@ export const companies = resource({
     owner: one('user', 'ownerId'),
     subsidiaries: many('company', 'parentId'),
     contacts: many('contact', 'companyId'),
-    deals: many('deal', 'companyId')
+    deals: many('deal', 'companyId'),
+    leads: many('lead', 'companyId'),
+    activities: many('activity', 'companyId'),
+    orders: many('order', 'companyId')
   }
 })

@@ -30,6 +30,7 @@ export const contacts = resource({
     relationships: About('What this person is to the business; any number of these.', Relationships()),
     lifecycleStage: About('How far along this person has come.', LifecycleStage()),
     sourceChannel: About('The channel this person came through first.', Nullable(Text(100))),
+    campaignId: Nullable(Id('The campaign this person came from.')),
     language: About('BCP 47: the language to write in.', Nullable(Language())),
     timeZone: About('IANA: where this person lives by the clock.', Nullable(TimeZone())),
     country: About('ISO 3166-1 alpha-2.', CountryCode()),
@@ -51,6 +52,7 @@ export const contacts = resource({
     'relationships',
     'lifecycleStage',
     'sourceChannel',
+    'campaignId',
     'language',
     'country',
     'birthDate',
@@ -60,7 +62,12 @@ export const contacts = resource({
   sorts: ['firstName', 'lastName'],
   relations: {
     company: one('company', 'companyId'),
+    campaign: one('campaign', 'campaignId'),
     owner: one('user', 'ownerId'),
-    deals: many('deal', 'primaryContactId')
+    deals: many('deal', 'primaryContactId'),
+    leads: many('lead', 'contactId'),
+    activities: many('activity', 'contactId'),
+    orders: many('order', 'contactId'),
+    touches: many('touch', 'contactId')
   }
 })

@@ -1,6 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { foreignKey, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { day, recordColumns, recordIndexes, textSort, type Address } from '../../database/columns.js'
+import {
+  belongsTo,
+  day,
+  recordColumns,
+  recordIndexes,
+  textSort,
+  type Address
+} from '../../database/columns.js'
+import { campaigns } from '../campaigns/table.js'
 import { companies } from '../companies/table.js'
 import { users } from '../identity/table.js'
 
@@ -18,6 +26,7 @@ export const contacts = pgTable(
     relationships: text('relationships').array().notNull().default([]),
     lifecycleStage: text('lifecycle_stage'),
     sourceChannel: text('source_channel'),
+    campaignId: uuid('campaign_id'),
     language: text('language'),
     timeZone: text('time_zone'),
     country: text('country'),
@@ -35,6 +44,8 @@ export const contacts = pgTable(
     index('contacts_email').on(t.workspaceId, sql`lower(${t.email})`),
     index('contacts_company').on(t.workspaceId, t.companyId, t.createdAt, t.id),
     index('contacts_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
+    index('contacts_campaign').on(t.workspaceId, t.campaignId, t.createdAt, t.id),
+    belongsTo('contacts_campaign', t.workspaceId, t.campaignId, campaigns),
     foreignKey({
       name: 'contacts_company_fkey',
       columns: [t.workspaceId, t.companyId],

@@ -1,4 +1,4 @@
-import { one, resource } from '../../kernel/resource.js'
+import { many, one, resource } from '../../kernel/resource.js'
 import {
   About,
   Closed,
@@ -67,6 +67,8 @@ export const deals = resource({
       Nullable(Enum('DealType', ['new', 'upsell', 'cross_sell', 'renewal']))
     ),
     sourceChannel: About('The channel it came through.', Nullable(Text(100))),
+    campaignId: Nullable(Id('The campaign it came from.')),
+    productId: Nullable(Id('What would be bought.')),
     companyId: Nullable(Id('The company that would buy.')),
     primaryContactId: Nullable(Id('The person who would buy.')),
     ownerId: Nullable(Id('The user who works on it.'))
@@ -92,6 +94,8 @@ export const deals = resource({
     'lostReason',
     'type',
     'sourceChannel',
+    'campaignId',
+    'productId',
     'companyId',
     'primaryContactId',
     'ownerId'
@@ -102,6 +106,11 @@ export const deals = resource({
     stage: one('stage', 'stageId'),
     company: one('company', 'companyId'),
     primaryContact: one('contact', 'primaryContactId'),
-    owner: one('user', 'ownerId')
+    campaign: one('campaign', 'campaignId'),
+    product: one('product', 'productId'),
+    owner: one('user', 'ownerId'),
+    leads: many('lead', 'dealId'),
+    activities: many('activity', 'dealId'),
+    orders: many('order', 'dealId')
   }
 })

@@ -10,10 +10,20 @@ import {
   uuid
 } from 'drizzle-orm/pg-core'
 import { sql } from 'drizzle-orm'
-import { day, decimal, instant, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import {
+  belongsTo,
+  day,
+  decimal,
+  instant,
+  recordColumns,
+  recordIndexes,
+  textSort
+} from '../../database/columns.js'
+import { campaigns } from '../campaigns/table.js'
 import { companies } from '../companies/table.js'
 import { contacts } from '../contacts/table.js'
 import { pipelines, stages } from '../pipelines/table.js'
+import { products } from '../products/table.js'
 import { users } from '../identity/table.js'
 
 /** Stage, status, furthestPosition, openedAt and closedAt follow from `dealHistory` by one recompute. */
@@ -39,6 +49,8 @@ export const deals = pgTable(
     lostReason: text('lost_reason'),
     type: text('type'),
     sourceChannel: text('source_channel'),
+    campaignId: uuid('campaign_id'),
+    productId: uuid('product_id'),
     companyId: uuid('company_id'),
     primaryContactId: uuid('primary_contact_id'),
     ownerId: uuid('owner_id')
@@ -54,6 +66,10 @@ export const deals = pgTable(
     index('deals_company').on(t.workspaceId, t.companyId, t.createdAt, t.id),
     index('deals_contact').on(t.workspaceId, t.primaryContactId, t.createdAt, t.id),
     index('deals_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
+    index('deals_campaign').on(t.workspaceId, t.campaignId, t.createdAt, t.id),
+    index('deals_product').on(t.workspaceId, t.productId, t.createdAt, t.id),
+    belongsTo('deals_campaign', t.workspaceId, t.campaignId, campaigns),
+    belongsTo('deals_product', t.workspaceId, t.productId, products),
     foreignKey({
       name: 'deals_pipeline_fkey',
       columns: [t.workspaceId, t.pipelineId],

@@ -1,0 +1,284 @@
+CREATE TABLE "activities" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"type" text NOT NULL,
+	"direction" text,
+	"subject" text,
+	"body" text,
+	"status" text DEFAULT 'completed' NOT NULL,
+	"due_at" timestamp(3) with time zone,
+	"occurred_at" timestamp(3) with time zone DEFAULT now() NOT NULL,
+	"ended_at" timestamp(3) with time zone,
+	"completed_at" timestamp(3) with time zone,
+	"outcome" text,
+	"channel" text,
+	"campaign_id" uuid,
+	"contact_id" uuid,
+	"company_id" uuid,
+	"lead_id" uuid,
+	"deal_id" uuid,
+	"owner_id" uuid,
+	CONSTRAINT "activities_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "activities_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
+	CONSTRAINT "activities_ended" CHECK (ended_at >= occurred_at)
+);
+--> statement-breakpoint
+CREATE TABLE "campaigns" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"name" text NOT NULL,
+	"description" text,
+	"channel" text,
+	"direction" text,
+	"start_date" date,
+	"end_date" date,
+	"budget" numeric,
+	"currency" text,
+	CONSTRAINT "campaigns_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "campaigns_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
+	CONSTRAINT "campaigns_dates" CHECK (end_date >= start_date)
+);
+--> statement-breakpoint
+CREATE TABLE "costs" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"date" date,
+	"from" date,
+	"to" date,
+	"category" text DEFAULT 'marketing' NOT NULL,
+	"campaign_id" uuid,
+	"channel" text,
+	"amount" numeric NOT NULL,
+	"currency" text NOT NULL,
+	"description" text,
+	CONSTRAINT "costs_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "costs_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
+	CONSTRAINT "costs_when" CHECK ((date is null) <> ("from" is null) and ("from" is null) = ("to" is null)),
+	CONSTRAINT "costs_span" CHECK ("to" >= "from"),
+	CONSTRAINT "costs_amount" CHECK (amount >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE "exchange_rates" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"date" date NOT NULL,
+	"currency" text NOT NULL,
+	"rate_to_base" numeric NOT NULL,
+	CONSTRAINT "exchange_rates_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "exchange_rates_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
+);
+--> statement-breakpoint
+CREATE TABLE "leads" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"first_name" text,
+	"last_name" text,
+	"email" text,
+	"phone" text,
+	"job_title" text,
+	"company_name" text,
+	"company_domain" text,
+	"industry" text,
+	"country" text,
+	"language" text,
+	"description" text,
+	"captured_at" timestamp(3) with time zone DEFAULT now() NOT NULL,
+	"source_channel" text,
+	"campaign_id" uuid,
+	"landing_page" text,
+	"status" text DEFAULT 'new' NOT NULL,
+	"working_at" timestamp(3) with time zone,
+	"nurturing_at" timestamp(3) with time zone,
+	"qualified_at" timestamp(3) with time zone,
+	"unqualified_at" timestamp(3) with time zone,
+	"converted_at" timestamp(3) with time zone,
+	"unqualified_reason" text,
+	"budget" text DEFAULT 'unknown' NOT NULL,
+	"authority" text DEFAULT 'unknown' NOT NULL,
+	"need" text DEFAULT 'unknown' NOT NULL,
+	"timeline" text DEFAULT 'unknown' NOT NULL,
+	"score" double precision,
+	"score_breakdown" jsonb,
+	"tags" text[] DEFAULT '{}' NOT NULL,
+	"owner_id" uuid,
+	"contact_id" uuid,
+	"company_id" uuid,
+	"deal_id" uuid,
+	CONSTRAINT "leads_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "leads_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
+	CONSTRAINT "leads_known" CHECK (coalesce(first_name, last_name, email, phone, company_name) is not null)
+);
+--> statement-breakpoint
+CREATE TABLE "orders" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"number" text,
+	"company_id" uuid,
+	"contact_id" uuid,
+	"deal_id" uuid,
+	"product_id" uuid,
+	"amount" numeric,
+	"currency" text,
+	"direct_cost" numeric,
+	"ordered_at" timestamp(3) with time zone DEFAULT now() NOT NULL,
+	"owner_id" uuid,
+	CONSTRAINT "orders_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "orders_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
+	CONSTRAINT "orders_customer" CHECK (company_id is not null or contact_id is not null),
+	CONSTRAINT "orders_amount_currency" CHECK (amount is null or currency is not null)
+);
+--> statement-breakpoint
+CREATE TABLE "products" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"name" text NOT NULL,
+	"code" text,
+	"family" text,
+	"description" text,
+	"list_price" numeric,
+	"currency" text,
+	CONSTRAINT "products_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "products_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
+);
+--> statement-breakpoint
+CREATE TABLE "touches" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"lead_id" uuid,
+	"contact_id" uuid,
+	"channel" text NOT NULL,
+	"campaign_id" uuid,
+	"occurred_at" timestamp(3) with time zone DEFAULT now() NOT NULL,
+	"seq" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "touches_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "touches_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
+	CONSTRAINT "touches_whom" CHECK (lead_id is not null or contact_id is not null)
+);
+--> statement-breakpoint
+ALTER TABLE "contacts" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
+ALTER TABLE "deals" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
+ALTER TABLE "deals" ADD COLUMN "product_id" uuid;--> statement-breakpoint
+ALTER TABLE "activities" ADD CONSTRAINT "activities_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "activities" ADD CONSTRAINT "activities_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "activities" ADD CONSTRAINT "activities_company_fkey" FOREIGN KEY ("workspace_id","company_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "activities" ADD CONSTRAINT "activities_lead_fkey" FOREIGN KEY ("workspace_id","lead_id") REFERENCES "public"."leads"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "activities" ADD CONSTRAINT "activities_deal_fkey" FOREIGN KEY ("workspace_id","deal_id") REFERENCES "public"."deals"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "activities" ADD CONSTRAINT "activities_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "costs" ADD CONSTRAINT "costs_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "leads" ADD CONSTRAINT "leads_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "leads" ADD CONSTRAINT "leads_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "leads" ADD CONSTRAINT "leads_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "leads" ADD CONSTRAINT "leads_company_fkey" FOREIGN KEY ("workspace_id","company_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "leads" ADD CONSTRAINT "leads_deal_fkey" FOREIGN KEY ("workspace_id","deal_id") REFERENCES "public"."deals"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "orders" ADD CONSTRAINT "orders_company_fkey" FOREIGN KEY ("workspace_id","company_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "orders" ADD CONSTRAINT "orders_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "orders" ADD CONSTRAINT "orders_deal_fkey" FOREIGN KEY ("workspace_id","deal_id") REFERENCES "public"."deals"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "orders" ADD CONSTRAINT "orders_product_fkey" FOREIGN KEY ("workspace_id","product_id") REFERENCES "public"."products"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "orders" ADD CONSTRAINT "orders_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "touches" ADD CONSTRAINT "touches_lead_fkey" FOREIGN KEY ("workspace_id","lead_id") REFERENCES "public"."leads"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "touches" ADD CONSTRAINT "touches_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "touches" ADD CONSTRAINT "touches_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "activities_created" ON "activities" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "activities_updated" ON "activities" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "activities_occurred" ON "activities" USING btree ("workspace_id","occurred_at","id");--> statement-breakpoint
+CREATE INDEX "activities_due" ON "activities" USING btree ("workspace_id",coalesce("due_at", 'infinity'::timestamptz),"id");--> statement-breakpoint
+CREATE INDEX "activities_todo" ON "activities" USING btree ("workspace_id","status","due_at") WHERE status = 'planned';--> statement-breakpoint
+CREATE INDEX "activities_contact" ON "activities" USING btree ("workspace_id","contact_id","occurred_at","id");--> statement-breakpoint
+CREATE INDEX "activities_company" ON "activities" USING btree ("workspace_id","company_id","occurred_at","id");--> statement-breakpoint
+CREATE INDEX "activities_lead" ON "activities" USING btree ("workspace_id","lead_id","occurred_at","id");--> statement-breakpoint
+CREATE INDEX "activities_deal" ON "activities" USING btree ("workspace_id","deal_id","occurred_at","id");--> statement-breakpoint
+CREATE INDEX "activities_owner" ON "activities" USING btree ("workspace_id","owner_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "activities_campaign" ON "activities" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "campaigns_created" ON "campaigns" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "campaigns_updated" ON "campaigns" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "campaigns_name" ON "campaigns" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
+CREATE INDEX "costs_created" ON "costs" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "costs_updated" ON "costs" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "costs_campaign" ON "costs" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "costs_date" ON "costs" USING btree ("workspace_id",coalesce("date", 'infinity'::date),"id");--> statement-breakpoint
+CREATE INDEX "exchange_rates_created" ON "exchange_rates" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "exchange_rates_updated" ON "exchange_rates" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "exchange_rates_day_key" ON "exchange_rates" USING btree ("workspace_id","currency","date") WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "leads_created" ON "leads" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "leads_updated" ON "leads" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "leads_captured" ON "leads" USING btree ("workspace_id","captured_at","id");--> statement-breakpoint
+CREATE INDEX "leads_last_name" ON "leads" USING btree ("workspace_id",(coalesce(lower("last_name"), chr(1114111)) collate "C"),"id");--> statement-breakpoint
+CREATE INDEX "leads_email" ON "leads" USING btree ("workspace_id",lower("email"));--> statement-breakpoint
+CREATE INDEX "leads_status" ON "leads" USING btree ("workspace_id","status","captured_at","id");--> statement-breakpoint
+CREATE INDEX "leads_owner" ON "leads" USING btree ("workspace_id","owner_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "leads_campaign" ON "leads" USING btree ("workspace_id","campaign_id","captured_at","id");--> statement-breakpoint
+CREATE INDEX "leads_contact" ON "leads" USING btree ("workspace_id","contact_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "leads_company" ON "leads" USING btree ("workspace_id","company_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "leads_deal" ON "leads" USING btree ("workspace_id","deal_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "orders_created" ON "orders" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "orders_updated" ON "orders" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "orders_ordered" ON "orders" USING btree ("workspace_id","ordered_at","id");--> statement-breakpoint
+CREATE INDEX "orders_company" ON "orders" USING btree ("workspace_id","company_id","ordered_at","id");--> statement-breakpoint
+CREATE INDEX "orders_contact" ON "orders" USING btree ("workspace_id","contact_id","ordered_at","id");--> statement-breakpoint
+CREATE INDEX "orders_deal" ON "orders" USING btree ("workspace_id","deal_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "orders_product" ON "orders" USING btree ("workspace_id","product_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "orders_owner" ON "orders" USING btree ("workspace_id","owner_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "products_created" ON "products" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "products_updated" ON "products" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "products_name" ON "products" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
+CREATE UNIQUE INDEX "products_code_key" ON "products" USING btree ("workspace_id","code") WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "touches_created" ON "touches" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "touches_updated" ON "touches" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "touches_occurred" ON "touches" USING btree ("workspace_id","occurred_at","id");--> statement-breakpoint
+CREATE INDEX "touches_lead" ON "touches" USING btree ("workspace_id","lead_id","occurred_at","seq");--> statement-breakpoint
+CREATE INDEX "touches_contact" ON "touches" USING btree ("workspace_id","contact_id","occurred_at","seq");--> statement-breakpoint
+CREATE INDEX "touches_campaign" ON "touches" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
+ALTER TABLE "contacts" ADD CONSTRAINT "contacts_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deals" ADD CONSTRAINT "deals_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deals" ADD CONSTRAINT "deals_product_fkey" FOREIGN KEY ("workspace_id","product_id") REFERENCES "public"."products"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "contacts_campaign" ON "contacts" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "deals_campaign" ON "deals" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "deals_product" ON "deals" USING btree ("workspace_id","product_id","created_at","id");

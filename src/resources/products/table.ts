@@ -1,0 +1,23 @@
+import { index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
+import { decimal, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+
+export const products = pgTable(
+  'products',
+  {
+    ...recordColumns(),
+    name: text('name').notNull(),
+    code: text('code'),
+    family: text('family'),
+    description: text('description'),
+    listPrice: decimal('list_price'),
+    currency: text('currency')
+  },
+  t => [
+    ...recordIndexes('products', t),
+    index('products_name').on(t.workspaceId, textSort(t.name, false), t.id),
+    uniqueIndex('products_code_key')
+      .on(t.workspaceId, t.code)
+      .where(sql`deleted_at is null`)
+  ]
+)
