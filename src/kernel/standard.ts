@@ -24,7 +24,7 @@ import {
 } from './standard-schemas.js'
 import type { Static } from './schema.js'
 import { upsertOne } from './upsert.js'
-import { changeOne, createOne, findExternal, standardWriter, type Writer } from './writer.js'
+import { changeOne, createOne, findExternal, registerWriter, standardWriter, type Writer } from './writer.js'
 
 type One = Static<typeof oneQuery>
 
@@ -128,7 +128,7 @@ function reads(r: Resource): Operation[] {
       result: record(r),
       run: async (ctx, { source, externalId, ...query }) => {
         const [known] = await findExternal(ctx, r, [{ source, id: externalId }])
-        if (!known) throw notFound(r.name)
+        if (!known?.seen) throw notFound(r.name)
         return found(ctx, r, known.recordId, query)
       }
     }),
@@ -241,5 +241,6 @@ export function standardOperations(
   resource: Resource,
   writer: Writer = standardWriter(resource)
 ): Operation[] {
+  registerWriter(resource, writer)
   return [...reads(resource), ...writes(resource, writer)]
 }

@@ -6,6 +6,8 @@ import { contacts } from './contacts/resource.js'
 import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
+import { roleOperations } from './identity/roles.js'
+import { teamOperations } from './identity/teams.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { userOperations } from './identity/users.js'
 import { workspaceOperations } from './identity/workspaces.js'
@@ -21,6 +23,8 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...identityOperations(sign),
   ...workspaceOperations,
   ...userOperations,
+  ...teamOperations,
+  ...roleOperations,
   ...apiKeyOperations,
   ...standardOperations(companies),
   ...standardOperations(contacts),
