@@ -54,8 +54,7 @@ export const samples: Record<string, Sample> = {
   },
   role: {
     create: n => ({ key: `role_${n}`, name: textOf(n), scopes: ['contacts:read'], rowScope: 'own' }),
-    update: { name: 'Field sales', scopes: ['contacts:read', 'deals:write'], rowScope: 'team' },
-    values: { key: n => `role_${n}` }
+    update: { name: 'Field sales', scopes: ['contacts:read', 'deals:write'], rowScope: 'team' }
   },
   apiKey: {
     create: n => ({ name: textOf(n), scopes: ['contacts:read'] }),

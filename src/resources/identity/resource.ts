@@ -59,7 +59,7 @@ export const users = resource({
     name: About('What this person is called.', Text(200)),
     role: About(
       'What this person may do: `admin`, `manager`, `rep`, `viewer`, or the `key` of a role of your own.',
-      Text(40, { pattern: roleKeyPattern })
+      Text(40, { pattern: roleKeyPattern, examples: ['rep'] })
     ),
     active: About('Whether this person may sign in.', Bool()),
     teamId: Nullable(Id('The team this person is in.')),
@@ -106,7 +106,10 @@ export const roles = resource({
     'A set of scopes and a row scope of your own, beside the built-in admin, manager, rep and viewer.',
   table: roleTable,
   createOnly: {
-    key: About('What users name it by; unique in the workspace.', Text(40, { pattern: roleKeyPattern }))
+    key: About(
+      'What users name it by; unique in the workspace.',
+      Text(40, { pattern: roleKeyPattern, examples: ['sales_rep'] })
+    )
   },
   fields: {
     name: About('What it is called.', Text(200)),
