@@ -26,6 +26,9 @@ export const isOwned = (resource: Resource) => resource.fields.has('ownerId')
  */
 export function visible(ctx: Context, resource: Resource, alias: string): Sql {
   const workspace = sql`${raw(alias)}.workspace_id = ${ctx.workspaceId}`
-  if (ctx.owners === null || !isOwned(resource)) return workspace
-  return sql`${workspace} and ${raw(alias)}.owner_id = any(${ctx.owners}::uuid[])`
+  const { owners } = ctx
+  if (owners === null || !isOwned(resource)) return workspace
+  // Of a single owner a list comes sorted out of the owner's index; of a list of one it would not.
+  const inScope = owners.length === 1 ? sql`= ${owners[0]}::uuid` : sql`= any(${owners}::uuid[])`
+  return sql`${workspace} and ${raw(alias)}.owner_id ${inScope}`
 }
