@@ -204,7 +204,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       name: `${r.plural}.upsert`,
       summary: `Create or update a ${r.name} by a partner's own id`,
       description:
-        'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true.',
+        'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true, and so is, unnamed, one out of sight.',
       rest: `PUT /${r.plural}/external/:source/:externalId`,
       graphql: `upsert${r.typeName}`,
       params: byExternal,
