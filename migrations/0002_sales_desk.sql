@@ -92,6 +92,39 @@ CREATE TABLE "exchange_rates" (
 	CONSTRAINT "exchange_rates_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
 --> statement-breakpoint
+CREATE TABLE "roles" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"key" text NOT NULL,
+	"name" text NOT NULL,
+	"scopes" text[] NOT NULL,
+	"row_scope" text NOT NULL,
+	CONSTRAINT "roles_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "roles_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
+);
+--> statement-breakpoint
+CREATE TABLE "teams" (
+	"workspace_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp(3) with time zone NOT NULL,
+	"updated_at" timestamp(3) with time zone NOT NULL,
+	"deleted_at" timestamp(3) with time zone,
+	"external_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"custom_fields" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"name" text NOT NULL,
+	"manager_id" uuid,
+	"parent_id" uuid,
+	CONSTRAINT "teams_pkey" PRIMARY KEY("workspace_id","id"),
+	CONSTRAINT "teams_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
+);
+--> statement-breakpoint
 CREATE TABLE "leads" (
 	"workspace_id" uuid NOT NULL,
 	"id" uuid NOT NULL,
@@ -206,6 +239,8 @@ CREATE TABLE "touches" (
 ALTER TABLE "contacts" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "product_id" uuid;--> statement-breakpoint
+ALTER TABLE "users" ADD COLUMN "team_id" uuid;--> statement-breakpoint
+ALTER TABLE "users" ADD COLUMN "region" text;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_company_fkey" FOREIGN KEY ("workspace_id","company_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -213,6 +248,8 @@ ALTER TABLE "activities" ADD CONSTRAINT "activities_lead_fkey" FOREIGN KEY ("wor
 ALTER TABLE "activities" ADD CONSTRAINT "activities_deal_fkey" FOREIGN KEY ("workspace_id","deal_id") REFERENCES "public"."deals"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "costs" ADD CONSTRAINT "costs_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "teams" ADD CONSTRAINT "teams_manager_fkey" FOREIGN KEY ("workspace_id","manager_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "teams" ADD CONSTRAINT "teams_parent_fkey" FOREIGN KEY ("workspace_id","parent_id") REFERENCES "public"."teams"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "leads" ADD CONSTRAINT "leads_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "leads" ADD CONSTRAINT "leads_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "leads" ADD CONSTRAINT "leads_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -247,6 +284,15 @@ CREATE INDEX "costs_date" ON "costs" USING btree ("workspace_id",coalesce("date"
 CREATE INDEX "exchange_rates_created" ON "exchange_rates" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "exchange_rates_updated" ON "exchange_rates" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "exchange_rates_day_key" ON "exchange_rates" USING btree ("workspace_id","currency","date") WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "roles_created" ON "roles" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "roles_updated" ON "roles" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "roles_name" ON "roles" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
+CREATE UNIQUE INDEX "roles_key_key" ON "roles" USING btree ("workspace_id","key") WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "teams_created" ON "teams" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "teams_updated" ON "teams" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "teams_name" ON "teams" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
+CREATE INDEX "teams_manager" ON "teams" USING btree ("workspace_id","manager_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "teams_parent" ON "teams" USING btree ("workspace_id","parent_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "leads_created" ON "leads" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "leads_updated" ON "leads" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "leads_captured" ON "leads" USING btree ("workspace_id","captured_at","id");--> statement-breakpoint
@@ -279,6 +325,9 @@ CREATE INDEX "touches_campaign" ON "touches" USING btree ("workspace_id","campai
 ALTER TABLE "contacts" ADD CONSTRAINT "contacts_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deals" ADD CONSTRAINT "deals_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deals" ADD CONSTRAINT "deals_product_fkey" FOREIGN KEY ("workspace_id","product_id") REFERENCES "public"."products"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "users" ADD CONSTRAINT "users_team_fkey" FOREIGN KEY ("workspace_id","team_id") REFERENCES "public"."teams"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "contacts_campaign" ON "contacts" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_campaign" ON "deals" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "deals_product" ON "deals" USING btree ("workspace_id","product_id","created_at","id");
+CREATE INDEX "deals_product" ON "deals" USING btree ("workspace_id","product_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "users_team" ON "users" USING btree ("workspace_id","team_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "users_role" ON "users" USING btree ("workspace_id","role");

@@ -47,7 +47,19 @@ export const samples: Record<string, Sample> = {
   user: {
     create: n => ({ name: textOf(n), email: `Person${n}@example.com` }),
     update: { name: 'Somebody else', role: 'viewer' },
-    values: { externalSubject: n => `subject-${n}`, active: [true, false] }
+    values: {
+      externalSubject: n => `subject-${n}`,
+      active: [true, false],
+      role: ['rep', 'manager', 'viewer', 'admin']
+    }
+  },
+  team: {
+    create: n => ({ name: textOf(n) }),
+    update: { name: 'Partners' }
+  },
+  role: {
+    create: n => ({ key: `role_${n}`, name: textOf(n), scopes: ['contacts:read'], rowScope: 'own' }),
+    update: { name: 'Field sales', scopes: ['contacts:read', 'deals:write'], rowScope: 'team' }
   },
   apiKey: {
     create: n => ({ name: textOf(n), scopes: ['contacts:read'] }),

@@ -4,10 +4,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createVerifier, type DecodedJwt } from 'fast-jwt'
 import buildGetJwks from 'get-jwks'
 import type { Config } from '../config.js'
-import type { Context } from '../kernel/context.js'
+import type { Principal } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
-
-type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>
 
 /** How credentials become principals; given by the program, so that this file knows no table. */
 export interface Principals {

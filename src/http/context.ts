@@ -1,9 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Context, Database } from '../kernel/context.js'
+import type { Context, Database, Principal } from '../kernel/context.js'
 import { parameterError } from '../kernel/errors.js'
 import type { Operation } from '../kernel/operation.js'
-
-type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,7 +21,8 @@ const nobody: Principal = {
   actor: { type: 'system', id: null },
   userId: null,
   scopes: new Set(),
-  rowScope: 'all'
+  rowScope: 'own',
+  owners: []
 }
 
 /** Authenticates before a body is read, so that strangers cost little. */

@@ -1,6 +1,7 @@
 import sql, { raw, type Sql } from 'sql-template-tag'
 import type { Context } from './context.js'
 import { KithError } from './errors.js'
+import type { Resource } from './resource.js'
 
 export type Permission = string
 
@@ -15,10 +16,19 @@ export function authorize(ctx: Pick<Context, 'scopes'>, permission: Permission):
   throw new KithError('forbidden', `The scope ${permission} is needed.`, { extra: { scope: permission } })
 }
 
+/** Whether row scopes apply to a resource: the owner decides, and nothing else does. */
+export const isOwned = (resource: Resource) => resource.fields.has('ownerId')
+
 /**
- * The rows of a table that this caller may see, as a condition that every statement carries for every table it
- * touches. All credentials see their whole workspace until row scopes come; they are added here and nowhere else.
+ * The records of a resource that this caller may see, as a condition that every statement carries for every table of
+ * records it touches: those of the workspace and, where a row scope limits the caller, of the owners in it. A record
+ * without an owner is visible only to callers who see all; a resource without owners to everyone with its scope.
  */
-export function visible(ctx: Context, alias: string): Sql {
-  return sql`${raw(alias)}.workspace_id = ${ctx.workspaceId}`
+export function visible(ctx: Context, resource: Resource, alias: string): Sql {
+  const workspace = sql`${raw(alias)}.workspace_id = ${ctx.workspaceId}`
+  const { owners } = ctx
+  if (owners === null || !isOwned(resource)) return workspace
+  // Of a single owner a list comes sorted out of the owner's index; of a list of one it would not.
+  const inScope = owners.length === 1 ? sql`= ${owners[0]}::uuid` : sql`= any(${owners}::uuid[])`
+  return sql`${workspace} and ${raw(alias)}.owner_id ${inScope}`
 }

@@ -1,5 +1,5 @@
 import sql, { empty, type Sql } from 'sql-template-tag'
-import { may } from './authorize.js'
+import { isOwned, may } from './authorize.js'
 import type { Context, Database, Db, Row } from './context.js'
 import { allResources } from './resource.js'
 
@@ -76,10 +76,15 @@ export async function feedHead(ctx: Context): Promise<string> {
   return head?.sequence ?? '0'
 }
 
-const readable = (ctx: Context) =>
-  allResources()
-    .filter(r => may(ctx, r.permissions.read))
-    .map(r => r.name)
+const readable = (ctx: Context) => allResources().filter(r => may(ctx, r.permissions.read))
+
+// A limited caller sees a change of a record whose owner was in scope before it or is in scope after it.
+function inScope(ctx: Context): Sql {
+  if (ctx.owners === null) return empty
+  const unowned = allResources().filter(r => !isOwned(r))
+  return sql`and (e.resource = any(${unowned.map(r => r.name)}::text[])
+    or e.data ->> 'ownerId' = any(${ctx.owners}::text[]) or e.previous ->> 'ownerId' = any(${ctx.owners}::text[]))`
+}
 
 // `deal.*` stands for every type of its prefix.
 const typeFilter = (types: string[] | undefined): Sql =>
@@ -88,7 +93,7 @@ const typeFilter = (types: string[] | undefined): Sql =>
     : empty
 
 /**
- * The change feed after a position: what is committed, once and in order per record, of the resources that the caller
+ * The change feed after a position: what is committed, once and in order per record, of the records that the caller
  * may read. Answers one row more than the limit where there are more.
  */
 export async function readEvents(ctx: Context, filter: EventFilter): Promise<EventRow[]> {
@@ -98,7 +103,7 @@ export async function readEvents(ctx: Context, filter: EventFilter): Promise<Eve
       e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous
     from event_log l join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
     where l.workspace_id = ${ctx.workspaceId} and l.sequence > ${filter.after}::bigint
-      and e.resource = any(${readable(ctx)}::text[]) ${typeFilter(filter.types)}
+      and e.resource = any(${readable(ctx).map(r => r.name)}::text[]) ${inScope(ctx)} ${typeFilter(filter.types)}
       ${filter.resource ? sql`and e.resource = ${filter.resource}` : empty}
       ${filter.recordId ? sql`and e.record_id = ${filter.recordId}` : empty}
     order by l.sequence limit ${filter.limit + 1}`)

@@ -33,7 +33,7 @@ function related(
       ? [resource.fields.get(link.field)!.column, 'id']
       : ['id', target.fields.get(link.field)!.column]
   const where = conditions(scan, target, inner, value, path, depth, false)
-  return sql`exists (select from ${raw(`"${target.table}" ${inner}`)} where ${visible(scan.ctx, inner)} and ${raw(
+  return sql`exists (select from ${raw(`"${target.table}" ${inner}`)} where ${visible(scan.ctx, target, inner)} and ${raw(
     `${inner}."${theirs}" = ${alias}."${mine}" and ${inner}.deleted_at is null`
   )} and ${where})`
 }

@@ -38,7 +38,7 @@ export async function findRecord(
   const select = selectList(resource, 't', options.fields ?? publicFields(resource))
   const bin = options.deleted ? sql`true` : inBin(false)
   const rows = await ctx.db.query<RecordRow>(
-    sql`select ${select} from ${from(resource)} where ${visible(ctx, 't')} and t.id = ${id} and ${bin}`
+    sql`select ${select} from ${from(resource)} where ${visible(ctx, resource, 't')} and t.id = ${id} and ${bin}`
   )
   return rows[0]
 }
@@ -53,7 +53,7 @@ export async function findRecords(
   if (ids.length === 0) return new Map()
   const rows = await ctx.db.query<RecordRow>(
     sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
-        where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+        where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
   )
   return new Map(rows.map(r => [r.id, r]))
 }
@@ -70,7 +70,7 @@ function toPage(resource: Resource, request: ListRequest, found: RecordRow[]): P
 /** One page of a list; one statement, and one more for the total where it is asked for. */
 export async function listRecords(ctx: Context, resource: Resource, request: ListRequest): Promise<Page> {
   const part = pageSql(resource, 't', request)
-  const where = sql`${visible(ctx, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
+  const where = sql`${visible(ctx, resource, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const page = ctx.db.query<RecordRow>(
     sql`select ${select}, ${part.key} from ${from(resource)}
@@ -98,7 +98,7 @@ export async function listByParent(
   const rows = await ctx.db.query<RecordRow & { _parent: string }>(
     sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
           select ${select}, ${part.key} from ${from(resource)}
-          where ${visible(ctx, 't')} and ${column} = p.id and ${inBin(false)}
+          where ${visible(ctx, resource, 't')} and ${column} = p.id and ${inBin(false)}
             and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
         ) x`
   )
@@ -118,7 +118,7 @@ export async function countByParent(
   const column = raw(`t."${resource.fields.get(parentField)!.column}"`)
   const rows = await ctx.db.query<{ id: string; n: number }>(
     sql`select ${column} as id, count(*)::int as n from ${from(resource)}
-        where ${visible(ctx, 't')} and ${column} = any(${parents}::uuid[]) and ${inBin(false)}
+        where ${visible(ctx, resource, 't')} and ${column} = any(${parents}::uuid[]) and ${inBin(false)}
           and ${where ?? sql`true`} group by 1`
   )
   return new Map(rows.map(r => [r.id, r.n]))
@@ -133,7 +133,7 @@ export async function findTypes(
   const probes = resources.map(
     (r, i) =>
       sql`select t.id, ${i}::int as i from ${from(r)}
-          where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+          where ${visible(ctx, r, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
   )
   if (probes.length === 0) return new Map()
   const rows = await ctx.db.query<{ id: string; i: number }>(join(probes, ' union all '))

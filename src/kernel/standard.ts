@@ -24,7 +24,7 @@ import {
 } from './standard-schemas.js'
 import type { Static } from './schema.js'
 import { upsertOne } from './upsert.js'
-import { changeOne, createOne, findExternal, standardWriter, type Writer } from './writer.js'
+import { changeOne, createOne, findExternal, registerWriter, standardWriter, type Writer } from './writer.js'
 
 type One = Static<typeof oneQuery>
 
@@ -128,7 +128,7 @@ function reads(r: Resource): Operation[] {
       result: record(r),
       run: async (ctx, { source, externalId, ...query }) => {
         const [known] = await findExternal(ctx, r, [{ source, id: externalId }])
-        if (!known) throw notFound(r.name)
+        if (!known?.seen) throw notFound(r.name)
         return found(ctx, r, known.recordId, query)
       }
     }),
@@ -204,7 +204,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       name: `${r.plural}.upsert`,
       summary: `Create or update a ${r.name} by a partner's own id`,
       description:
-        'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true.',
+        'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true, and so is, unnamed, one out of sight.',
       rest: `PUT /${r.plural}/external/:source/:externalId`,
       graphql: `upsert${r.typeName}`,
       params: byExternal,
@@ -241,5 +241,6 @@ export function standardOperations(
   resource: Resource,
   writer: Writer = standardWriter(resource)
 ): Operation[] {
+  registerWriter(resource, writer)
   return [...reads(resource), ...writes(resource, writer)]
 }

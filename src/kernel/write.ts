@@ -169,7 +169,7 @@ export async function changeRecords(
     ), old as materialized (
       select t.*, i._event, i._type, i._version, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before
       from input i join ${raw(`"${resource.table}"`)} t on t.id = i.id
-      where ${visible(ctx, 't')} and (i._bin is null or (t.deleted_at is not null) = i._bin)
+      where ${visible(ctx, resource, 't')} and (i._bin is null or (t.deleted_at is not null) = i._bin)
       order by t.id for no key update of t
     ), next as materialized (
       select o.id, o._now, o.external_ids as _claims, ${set.values} from old o

@@ -12,6 +12,8 @@ import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
 import { leads } from './leads/resource.js'
 import { orders } from './orders/resource.js'
+import { roleOperations } from './identity/roles.js'
+import { teamOperations } from './identity/teams.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
 import { touches } from './touches/resource.js'
@@ -29,6 +31,8 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...identityOperations(sign),
   ...workspaceOperations,
   ...userOperations,
+  ...teamOperations,
+  ...roleOperations,
   ...apiKeyOperations,
   ...standardOperations(companies),
   ...standardOperations(contacts),

@@ -37,7 +37,7 @@ interface Locked {
 async function lockDeals(ctx: TransactionContext, ids: readonly string[]): Promise<Map<string, Locked>> {
   const rows = await ctx.db.query<Locked>(sql`
     select t.id, t.version, t.stage_id as "stageId", t.status, t.opened_at as "openedAt", t.lost_reason as "lostReason"
-    from deals t where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and t.deleted_at is null
+    from deals t where ${visible(ctx, deals, 't')} and t.id = any(${ids}::uuid[]) and t.deleted_at is null
     order by t.id for no key update of t`)
   return new Map(rows.map(r => [r.id, r]))
 }

@@ -2,6 +2,7 @@ import sql from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { fieldError, type KithError } from '../../kernel/errors.js'
+import { stages } from '../pipelines/resource.js'
 
 /** A stage as it is now, with what its pipeline asks of a deal. */
 export interface StageSnapshot {
@@ -32,7 +33,7 @@ export async function loadStages(ctx: Context, ids: readonly string[]): Promise<
       select s.id, s.name, s.kind, s.position, s.archived, s.pipeline_id as "pipelineId",
         p.name as "pipelineName", p.lost_reason_required as "lostReasonRequired"
       from stages s join pipelines p on p.workspace_id = s.workspace_id and p.id = s.pipeline_id
-      where ${visible(ctx, 's')} and s.id = any(${ids}::uuid[]) and s.deleted_at is null and p.deleted_at is null
+      where ${visible(ctx, stages, 's')} and s.id = any(${ids}::uuid[]) and s.deleted_at is null and p.deleted_at is null
       order by s.id for key share of s, p
     )
     select c.now, f.* from (select date_trunc('milliseconds', clock_timestamp()) as now) c left join found f on true`)
