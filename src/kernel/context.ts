@@ -36,6 +36,8 @@ export interface Context {
   readonly rowScope: RowScope
   readonly requestId: string
   readonly idempotencyKey: string | null
+  /** Aborts when the caller is gone, where one may leave before the answer. */
+  readonly gone?: () => AbortSignal
   readonly db: Db
 }
 

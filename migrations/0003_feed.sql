@@ -1,0 +1,1 @@
+ALTER TABLE "event_heads" ADD COLUMN "forgotten" bigint DEFAULT 0 NOT NULL;
