@@ -236,6 +236,7 @@ CREATE TABLE "touches" (
 	CONSTRAINT "touches_whom" CHECK (lead_id is not null or contact_id is not null)
 );
 --> statement-breakpoint
+ALTER TABLE "event_heads" ADD COLUMN "forgotten" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "contacts" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "product_id" uuid;--> statement-breakpoint

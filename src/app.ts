@@ -1,4 +1,9 @@
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest
+} from 'fastify'
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Config } from './config.js'
@@ -13,6 +18,7 @@ import { readJson, refuseBadEscapes } from './http/parsing.js'
 import { allowOrigins, commonHeaders } from './http/security.js'
 import { KithError } from './kernel/errors.js'
 import { sequenceEvents } from './kernel/events.js'
+import { watchEvents } from './jobs/watch.js'
 import { allOperations } from './operations.js'
 import { principalOfKey, principalOfUser } from './resources/identity/principals.js'
 import type { SignToken } from './resources/identity/sign-in.js'
@@ -89,11 +95,16 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
     config.jwtSecret === undefined
       ? undefined
       : (claims, seconds) => app.jwt.sign(claims, { expiresIn: seconds })
+  const watch = watchEvents({ database, listen: (channel, onMessage) => database.listen(channel, onMessage) })
+  app.addHook('preClose', () => watch.close())
   const operations = allOperations({
     sign,
-    sequence: workspaceId => sequenceEvents(database, workspaceId)
+    sequence: workspaceId => sequenceEvents(database, workspaceId),
+    watch
   })
-  const surface = { operations, database, context: contextMaker(database) }
+  const context = contextMaker(database)
+  const renew = async (request: FastifyRequest) => ({ ...context(request), ...(await authenticate(request)) })
+  const surface = { operations, database, context, renew }
   restRoutes(app, surface)
   await graphqlRoutes(app, surface, asKithError)
   await docsRoutes(app, contracts(operations, version))

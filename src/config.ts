@@ -44,6 +44,7 @@ export const settings = {
   JWT_AUDIENCE: text('The audience that tokens must name; needed with `JWT_JWKS_URL`.'),
   CORS_ORIGINS: text('Origins that browsers may call from, comma-separated, or `*`; none unless set.'),
   ROLE: choice(['all', 'api', 'worker'], 'all', 'What this process does.'),
+  EVENT_RETENTION: number(1, 36500, 90, 'Days for which the change feed keeps events.'),
   DRAIN_DELAY: number(0, 60000, 500, 'Milliseconds that a stopping process still accepts connections.'),
   LOG_LEVEL: choice(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -64,6 +65,7 @@ export interface Config {
   jwks: { url: string; issuer: string; audience: string } | undefined
   corsOrigins: string[]
   role: string
+  eventRetentionDays: number
   drainDelayMs: number
   logLevel: string
 }
@@ -131,6 +133,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
             .split(',')
             .map(o => o.trim()),
     role: e.ROLE,
+    eventRetentionDays: Number(e.EVENT_RETENTION),
     drainDelayMs: Number(e.DRAIN_DELAY),
     logLevel: e.LOG_LEVEL
   }

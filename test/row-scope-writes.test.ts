@@ -1,5 +1,5 @@
 import t from 'tap'
-import { allOperations } from '../src/operations.js'
+import { declaredOperations } from '../src/operations.js'
 import { Statements } from './conformance/statements.js'
 import { newWorld, type Suite } from './conformance/world.js'
 import { testApp } from './helpers/app.js'
@@ -10,7 +10,7 @@ import { refusals, writes } from './row-scope/writes.js'
 
 t.test('whatever one writes, one reaches the records in scope', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })
-  const operations = allOperations({ sign: undefined, sequence: async () => undefined })
+  const operations = declaredOperations()
   const suite: Suite = {
     app,
     statements: new Statements(app.database),

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { allOperations } from '../src/operations.js'
+import { declaredOperations } from '../src/operations.js'
 import { Statements } from './conformance/statements.js'
 import type { Suite } from './conformance/world.js'
 import { testApp } from './helpers/app.js'
@@ -8,7 +8,7 @@ import { newStage } from './row-scope/world.js'
 
 t.test('whatever one reads, one sees the records in scope', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })
-  const operations = allOperations({ sign: undefined, sequence: async () => undefined })
+  const operations = declaredOperations()
   const suite: Suite = {
     app,
     statements: new Statements(app.database),

@@ -4,6 +4,7 @@ import type { Sql } from 'sql-template-tag'
 import type { Database, Row, Transaction } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
 import { translate } from './errors.js'
+import { listen, type Listener } from './listener.js'
 
 export interface DatabaseOptions {
   url: string
@@ -16,6 +17,8 @@ export interface DatabaseOptions {
 export interface OpenDatabase extends Database {
   /** Rejects unless the server answers. */
   ping(): Promise<void>
+  /** Passes on the messages of a channel until it is closed. */
+  listen(channel: string, onMessage: (payload: string) => void): Listener
   close(): Promise<void>
 }
 
@@ -166,6 +169,7 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     ping: async () => {
       await pool.query('select 1')
     },
+    listen: (channel, onMessage) => listen(options.url, channel, onMessage, options.onError),
     close: () => pool.end()
   }
 }

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import {
   bigint,
   index,
@@ -80,10 +81,13 @@ export const eventLog = pgTable(
   t => [primaryKey({ name: 'event_log_pkey', columns: [t.workspaceId, t.sequence] })]
 )
 
-/** The last sequence given, one row a workspace. */
+/** The last sequence given, and the last one whose event is no longer kept; one row a workspace. */
 export const eventHeads = pgTable('event_heads', {
   workspaceId: uuid('workspace_id').primaryKey(),
-  sequence: bigint('sequence', { mode: 'bigint' }).notNull()
+  sequence: bigint('sequence', { mode: 'bigint' }).notNull(),
+  forgotten: bigint('forgotten', { mode: 'bigint' })
+    .notNull()
+    .default(sql`0`)
 })
 
 /** Who changed which fields of a record and when, before and after; kept for ever. The id is the event's. */

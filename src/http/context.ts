@@ -51,6 +51,13 @@ function idempotencyKey(request: FastifyRequest): string | null {
   return header
 }
 
+// Made only where an operation asks, so that the others do not pay for it.
+function goneSignal(request: FastifyRequest): AbortSignal {
+  const controller = new AbortController()
+  request.raw.socket.once('close', () => controller.abort())
+  return controller.signal
+}
+
 /** Makes the context of a request: who, for which workspace, under which request id and key. */
 export const contextMaker =
   (db: Database) =>
@@ -58,5 +65,6 @@ export const contextMaker =
     ...(request.principal ?? nobody),
     requestId: request.id,
     idempotencyKey: idempotencyKey(request),
+    gone: () => goneSignal(request),
     db
   })

@@ -10,6 +10,18 @@ export function may(ctx: Pick<Context, 'scopes'>, permission: Permission): boole
   return permission === 'authenticated' || ctx.scopes.has('admin') || ctx.scopes.has(permission)
 }
 
+/** Whether two credentials are of one caller who may do the same. */
+export function sameRights(a: Context, b: Context): boolean {
+  return (
+    a.workspaceId === b.workspaceId &&
+    a.actor.id === b.actor.id &&
+    a.rowScope === b.rowScope &&
+    String(a.owners) === String(b.owners) &&
+    a.scopes.size === b.scopes.size &&
+    [...a.scopes].every(scope => b.scopes.has(scope))
+  )
+}
+
 /** Throws a 403 that names the missing scope. */
 export function authorize(ctx: Pick<Context, 'scopes'>, permission: Permission): void {
   if (may(ctx, permission)) return

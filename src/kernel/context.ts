@@ -43,6 +43,8 @@ export interface Principal {
 export interface Context extends Principal {
   readonly requestId: string
   readonly idempotencyKey: string | null
+  /** Aborts when the caller is gone, where one may leave before the answer. */
+  readonly gone?: () => AbortSignal
   readonly db: Db
 }
 

@@ -14,6 +14,7 @@ export const codes = {
   idempotency_in_progress: [409, 'A request with this Idempotency-Key is still running'],
   secret_already_shown: [409, 'The secret was shown once and cannot be shown again'],
   password_login_disabled: [409, 'This server does not issue access tokens'],
+  events_forgotten: [410, 'The events are no longer kept'],
   version_mismatch: [412, 'The record has changed since'],
   payload_too_large: [413, 'The body is too large'],
   uri_too_long: [414, 'The address is too long'],

@@ -9,7 +9,7 @@ import { compile, refuse, type Validator } from './validate.js'
 
 /** What an operation answers; a surface knows how to show each kind. The type parameter is what `run` returns. */
 export interface Result<R> {
-  kind: 'record' | 'page' | 'value' | 'nothing'
+  kind: 'record' | 'page' | 'value' | 'nothing' | 'stream'
   resource?: Resource
   schema?: TSchema
   readonly returns?: R
@@ -26,6 +26,11 @@ export interface RecordAnswer {
 export const record = (resource: Resource): Result<RecordAnswer> => ({ kind: 'record', resource })
 export const page = (resource: Resource): Result<Page> => ({ kind: 'page', resource })
 export const value = <S extends TSchema>(schema: S): Result<Static<S>> => ({ kind: 'value', schema })
+/** Values without end, in portions; an empty one says that the stream lives. */
+export const stream = <S extends TSchema>(schema: S): Result<AsyncIterable<readonly Static<S>[]>> => ({
+  kind: 'stream',
+  schema
+})
 export const nothing: Result<void> = { kind: 'nothing' }
 
 type Part<S> = S extends TSchema ? Static<S> : unknown
@@ -142,6 +147,16 @@ function validated(operation: Operation, request: Request): never {
     body: request.body,
     expectedVersion: request.expectedVersion
   } as never
+}
+
+/** Begins a stream: authorizes and validates as `invoke` does. What can be refused is refused before the first value. */
+export async function begin(
+  ctx: Context,
+  operation: Operation,
+  request: Request
+): Promise<AsyncIterable<readonly unknown[]>> {
+  authorize(ctx, operation.permission)
+  return (await operation.run(ctx, validated(operation, request))) as AsyncIterable<readonly unknown[]>
 }
 
 /**

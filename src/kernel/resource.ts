@@ -78,6 +78,8 @@ interface Config<T extends Table, F, R, C> {
   filters: (keyof F | keyof R | keyof C)[]
   sorts?: (keyof F | keyof R | keyof C)[]
   relations?: Record<string, Relation>
+  /** Events of operations of its own, by what they say after the dot, each with a sentence. */
+  events?: Record<string, string>
   /** What the table's own constraints mean to a client, by their names. */
   rules?: Record<string, Rule>
   /** The scope that a write needs where it is not `<plural>:write`. */
@@ -103,6 +105,7 @@ export interface Resource {
   typeName: string
   /** The prefix of event types, snake_case. */
   eventName: string
+  events: Readonly<Record<string, string>>
 }
 
 const pascal = (name: string) => name[0]!.toUpperCase() + name.slice(1)
@@ -211,7 +214,8 @@ export function resource<
       write: config.writePermission ?? `${config.plural}:write`
     },
     typeName: pascal(config.name),
-    eventName: snake(config.name)
+    eventName: snake(config.name),
+    events: config.events ?? {}
   }
   for (const [constraint, rule] of Object.entries(config.rules ?? {})) declareRule(constraint, rule)
   registry.set(built.name, built)

@@ -1,3 +1,4 @@
+import type { Watch } from '../kernel/events.js'
 import type { Operation } from '../kernel/operation.js'
 import { standardOperations } from '../kernel/standard.js'
 import { activities } from './activities/resource.js'
@@ -8,6 +9,7 @@ import { contacts } from './contacts/resource.js'
 import { costs } from './costs/resource.js'
 import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
+import type { Sequencer } from './events/read.js'
 import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
 import { leads } from './leads/resource.js'
@@ -23,11 +25,12 @@ import { workspaceOperations } from './identity/workspaces.js'
 /** What some operations need from the process that runs them. */
 export interface Services {
   sign: SignToken
-  sequence: (workspaceId: string) => Promise<void>
+  sequence: Sequencer
+  watch: Watch
 }
 
 /** Every operation on records and identities, in the order in which the contracts show them. */
-export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
+export const recordOperations = ({ sign, sequence, watch }: Services): Operation[] => [
   ...identityOperations(sign),
   ...workspaceOperations,
   ...userOperations,
@@ -46,5 +49,5 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...standardOperations(costs),
   ...standardOperations(touches),
   ...standardOperations(exchangeRates),
-  ...eventOperations(sequence)
+  ...eventOperations(sequence, watch)
 ]

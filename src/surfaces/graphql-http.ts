@@ -88,7 +88,7 @@ const unnamed = () =>
   })
 
 const noSubscriptions = () =>
-  new GraphQLError('There are no subscriptions here.', { extensions: { code: 'bad_request', status: 400 } })
+  new GraphQLError('Subscriptions are for WebSocket.', { extensions: { code: 'bad_request', status: 400 } })
 
 type Execute = (
   request: GraphRequest,

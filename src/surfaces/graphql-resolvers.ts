@@ -4,7 +4,7 @@ import { publicFields } from '../kernel/columns.js'
 import type { Context, Database } from '../kernel/context.js'
 import { type KithError, parameterError } from '../kernel/errors.js'
 import { filterSql } from '../kernel/filter.js'
-import { invoke, type Operation, type Request } from '../kernel/operation.js'
+import { begin, invoke, type Operation, type Request } from '../kernel/operation.js'
 import { defaultSort, maxPageSize } from '../kernel/page.js'
 import { findTypes, listRecords, type RecordRow } from '../kernel/read.js'
 import { allResources, resourceNamed, type Relation, type Resource } from '../kernel/resource.js'
@@ -181,6 +181,18 @@ export async function runOperation(
     return { status: 200, headers: {}, body: key === null ? '' : JSON.stringify(result ?? null) }
   })
   return replayed ? (JSON.parse(answer.body) as unknown) : fresh
+}
+
+/** Runs an operation that streams; its values one by one. What can be refused is refused before the first. */
+export async function subscribe(
+  operation: Operation,
+  request: Request,
+  { ctx }: GraphContext
+): Promise<AsyncGenerator<unknown>> {
+  const portions = await begin(ctx, operation, request)
+  return (async function* () {
+    for await (const portion of portions) yield* portion
+  })()
 }
 
 /** An execution error, by the executor or its compiled form, which leaves parts of it out. */

@@ -25,6 +25,7 @@ import {
   rootConnection,
   rootRecord,
   runOperation,
+  subscribe,
   type ConnectionArgs,
   type GraphContext
 } from './graphql-resolvers.js'
@@ -154,6 +155,20 @@ class Builder {
     }
   }
 
+  /** A stream, as a field of the subscription; its values come one by one. */
+  subscription(operation: Operation): Field {
+    const { query, result } = operation
+    const hint = pascal(operation.graphql!)
+    return {
+      type: this.types.output(result.schema!, hint),
+      description: operation.summary + '.',
+      args: query ? this.types.inputFields(query, hint) : {},
+      subscribe: (_root, given: Input, context) =>
+        subscribe(operation, { query: pick(query, withoutNulls(given)) }, context),
+      resolve: value => value
+    }
+  }
+
   /** An operation that writes, as a mutation with one input and a payload. */
   mutation(operation: Operation): Field {
     const name = pascal(operation.graphql!)
@@ -278,7 +293,14 @@ export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
   const builder = new Builder()
   const listed = allResources().filter(r => operations.some(o => o.name === `${r.plural}.list`))
   const named = (kind: Operation['kind']) => operations.filter(o => o.kind === kind && o.graphql !== null)
-  const reads = inNamespaces(named('read').map(o => [o.graphql!, builder.query(o)]))
+  const isStream = (o: Operation) => o.result.kind === 'stream'
+  const streams = Object.fromEntries(
+    named('read')
+      .filter(isStream)
+      .map(o => [o.graphql!, builder.subscription(o)])
+  )
+  const lone = named('read').filter(o => !isStream(o))
+  const reads = inNamespaces(lone.map(o => [o.graphql!, builder.query(o)]))
   const writes = inNamespaces(named('write').map(o => [o.graphql!, builder.mutation(o)]))
   const lookups = Object.assign({}, ...listed.map(r => builder.lookups(r))) as Fields
   return new GraphQLSchema({
@@ -291,6 +313,11 @@ export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
       name: 'Mutation',
       description: 'What can be written.',
       fields: writes
+    }),
+    subscription: new GraphQLObjectType({
+      name: 'Subscription',
+      description: 'What can be followed, over WebSocket.',
+      fields: streams
     }),
     types: allResources().map(r => builder.record(r))
   })

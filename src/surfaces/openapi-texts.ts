@@ -21,6 +21,7 @@ export const subjects: Record<string, string> = {
   auth: 'Signing in with a password.',
   me: 'The credential of the call.',
   events: 'The change feed: every change of a record, once and in order per record.',
+  'event-types': 'What the change feed tells of.',
   metrics: 'Business figures, with their definitions.'
 }
 

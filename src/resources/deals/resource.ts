@@ -78,6 +78,10 @@ export const deals = resource({
     stageEnteredAt: About('When it entered its stage.', Instant()),
     closedAt: About('When it was last won or lost; null while open.', Nullable(Instant()))
   },
+  events: {
+    stage_changed: 'A deal entered another stage; won and lost are stages too.',
+    history_changed: 'The past of a deal changed, not the stage it is in.'
+  },
   filters: [
     'name',
     'pipelineId',

@@ -68,6 +68,7 @@ export const users = resource({
       Text(255, { description: "The `sub` of this person's tokens of an identity provider." })
     )
   },
+  events: { password_changed: "A user's password was set." },
   filters: ['email', 'name', 'role', 'active', 'teamId', 'region', 'externalSubject'],
   sorts: ['name'],
   relations: { team: one('team', 'teamId') },
@@ -143,6 +144,7 @@ export const apiKeys = resource({
     revokedAt: About('When it was revoked; null while it works.', Nullable(Instant())),
     lastUsedAt: About('When it was last used, to the minute.', Nullable(Instant()))
   },
+  events: { revoked: 'An API key was revoked.' },
   filters: ['name', 'userId', 'revokedAt', 'expiresAt'],
   relations: { user: one('user', 'userId') },
   writePermission: 'admin'

@@ -15,7 +15,8 @@ export interface Grant {
   rowScope: RowScope
 }
 
-const shared = new Set(['pipelines', 'stages'])
+// What the whole business shares, and figures are made of.
+const shared = new Set(['pipelines', 'stages', 'products', 'campaigns', 'costs', 'exchange-rates'])
 
 const reads = () => [...allResources().map(r => r.permissions.read), 'events:read', 'metrics:read']
 
@@ -35,7 +36,7 @@ const isBuiltIn = (key: string) => Object.hasOwn(builtIn, key)
 
 /**
  * What a role gives. An admin may do everything; a manager sees the own teams; a rep sees the own records and leaves
- * the pipelines alone; a viewer sees all and changes nothing. A role that is gone gives nothing.
+ * pipelines, products, campaigns, costs and rates alone; a viewer sees all and changes nothing. A role that is gone gives nothing.
  */
 export function grantOf(key: string, own: Grant | null): Grant {
   return isBuiltIn(key) ? builtIn[key]!() : (own ?? { scopes: [], rowScope: 'own' })
