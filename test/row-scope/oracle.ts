@@ -48,6 +48,16 @@ async function special(world: World, resource: Resource): Promise<[string, Ask][
   )
 }
 
+/** Deals moved by the list. */
+async function moves(world: World, resource: Resource): Promise<[string, Ask][]> {
+  if (resource.name !== 'deal') return []
+  const [stageId] = await pool(world, resourceNamed('stage'))
+  return [true, false].map((atomic): [string, Ask] => [
+    'moves',
+    dealId => world.call('POST', '/v1/deals/moves', { atomic, moves: [{ dealId, stageId }] })
+  ])
+}
+
 // Updates that would fail for a record in sight: what a check knows of a hidden record must not show.
 async function wrongChanges(
   world: World,
@@ -131,6 +141,7 @@ export async function oracle(
     ...overGraph(world, resource),
     ...(has(world, resource, 'batch') ? byBatch(world, resource) : []),
     ...(await special(world, resource)),
+    ...(await moves(world, resource)),
     ...(await wrongChanges(world, actor, resource, hidden))
   ]
   for (const [name, ask] of asks) await alike(t, world, name, [hidden.id, binned.id, theirs], ask)
