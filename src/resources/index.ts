@@ -6,6 +6,7 @@ import { contacts } from './contacts/resource.js'
 import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
+import { searchOperations } from './search/operations.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { userOperations } from './identity/users.js'
 import { workspaceOperations } from './identity/workspaces.js'
@@ -26,5 +27,6 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...standardOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
+  ...searchOperations(),
   ...eventOperations(sequence)
 ]

@@ -20,6 +20,7 @@ Times are RFC 3339 in UTC, money is a decimal string beside an ISO 4217 currency
 export const subjects: Record<string, string> = {
   auth: 'Signing in with a password.',
   me: 'The credential of the call.',
+  records: 'Records of all kinds.',
   events: 'The change feed: every change of a record, once and in order per record.',
   metrics: 'Business figures, with their definitions.'
 }

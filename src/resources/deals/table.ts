@@ -10,7 +10,16 @@ import {
   uuid
 } from 'drizzle-orm/pg-core'
 import { sql } from 'drizzle-orm'
-import { day, decimal, instant, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import {
+  day,
+  decimal,
+  instant,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex,
+  textSort
+} from '../../database/columns.js'
 import { companies } from '../companies/table.js'
 import { contacts } from '../contacts/table.js'
 import { pipelines, stages } from '../pipelines/table.js'
@@ -41,10 +50,12 @@ export const deals = pgTable(
     sourceChannel: text('source_channel'),
     companyId: uuid('company_id'),
     primaryContactId: uuid('primary_contact_id'),
-    ownerId: uuid('owner_id')
+    ownerId: uuid('owner_id'),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('deals', t),
+    searchIndex('deals', t),
     index('deals_name').on(t.workspaceId, textSort(t.name, false), t.id),
     index('deals_opened').on(t.workspaceId, t.openedAt, t.id),
     index('deals_closed').on(t.workspaceId, sql`coalesce(closed_at, 'infinity'::timestamptz)`, t.id),

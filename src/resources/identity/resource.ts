@@ -57,6 +57,7 @@ export const users = resource({
   },
   filters: ['email', 'name', 'role', 'active', 'externalSubject'],
   sorts: ['name'],
+  search: { title: ['name'], also: ['email'] },
   writePermission: 'admin'
 })
 
@@ -82,6 +83,7 @@ export const apiKeys = resource({
     lastUsedAt: About('When it was last used, to the minute.', Nullable(Instant()))
   },
   filters: ['name', 'userId', 'revokedAt', 'expiresAt'],
+  search: { title: ['name'] },
   relations: { user: one('user', 'userId') },
   writePermission: 'admin'
 })

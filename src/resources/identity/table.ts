@@ -1,6 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { boolean, foreignKey, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { instant, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import {
+  instant,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex,
+  textSort
+} from '../../database/columns.js'
 
 /** One row a workspace; its id is its workspace id, so it is read like any other record. */
 export const workspaces = pgTable(
@@ -25,10 +32,12 @@ export const users = pgTable(
     role: text('role').notNull().default('rep'),
     active: boolean('active').notNull().default(true),
     externalSubject: text('external_subject'),
-    passwordHash: text('password_hash')
+    passwordHash: text('password_hash'),
+    searchText: searchColumn({ title: ['name'], also: ['email'] })
   },
   t => [
     ...recordIndexes('users', t),
+    searchIndex('users', t),
     index('users_name').on(t.workspaceId, textSort(t.name, false), t.id),
     uniqueIndex('users_email_key')
       .on(t.workspaceId, sql`lower(${t.email})`)
@@ -52,7 +61,8 @@ export const apiKeys = pgTable(
     previousExpiresAt: instant('previous_expires_at'),
     expiresAt: instant('expires_at'),
     revokedAt: instant('revoked_at'),
-    lastUsedAt: instant('last_used_at')
+    lastUsedAt: instant('last_used_at'),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('api_keys', t),
