@@ -25,8 +25,11 @@ export interface SearchRequest {
   at: SearchPlace
 }
 
-/** The kinds of records that can be searched, in the order of their declaration. */
-export const searchableResources = (): Resource[] => allResources().filter(r => r.search)
+/** The kinds of records that can be searched, by name. */
+export const searchableResources = (): Resource[] =>
+  allResources()
+    .filter(r => r.search)
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
 
 function found(ctx: Context, resource: Resource, n: number, request: SearchRequest): Sql[] {
   const { text, size, at } = request
