@@ -91,12 +91,12 @@ module.exports = {
     {
       name: 'database-types',
       comment:
-        'Of the kernel the database layer runs the errors and the sort expression of its indexes, else types.',
+        'Of the kernel the database layer runs the errors and the expressions of its columns and indexes, else types.',
       severity: 'error',
       from: { path: '^src/database/' },
       to: {
         path: ['^src/kernel/', config],
-        pathNot: '^src/kernel/(errors|sort)\\.ts$',
+        pathNot: '^src/kernel/(errors|sort|search-text)\\.ts$',
         dependencyTypesNot: ['type-only']
       }
     },

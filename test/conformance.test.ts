@@ -13,6 +13,7 @@ import { external } from './conformance/external.js'
 import { crud } from './conformance/crud.js'
 import { writes } from './conformance/writes.js'
 import { paging } from './conformance/paging.js'
+import { search } from './conformance/search.js'
 import { filters } from './conformance/filters.js'
 import { Statements, tablesWithoutWorkspace } from './conformance/statements.js'
 import { has, type Suite } from './conformance/world.js'
@@ -20,7 +21,20 @@ import { execute } from './helpers/database.js'
 import { testApp } from './helpers/app.js'
 import { samples } from './samples.js'
 
-const parts = { crud, writes, filters, paging, bin, external, batch, idempotency, scopes, nested, tenancy }
+const parts = {
+  crud,
+  writes,
+  filters,
+  search,
+  paging,
+  bin,
+  external,
+  batch,
+  idempotency,
+  scopes,
+  nested,
+  tenancy
+}
 
 t.test('every resource on every surface', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })

@@ -3,6 +3,7 @@ import pg from 'pg'
 import type { Sql } from 'sql-template-tag'
 import type { Database, Row, Transaction } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
+import { plannedEachTime } from '../kernel/search-text.js'
 import { translate } from './errors.js'
 import { listen, type Listener } from './listener.js'
 
@@ -61,7 +62,7 @@ const names = new Map<string, string | undefined>()
 // from unusual filters, stay unnamed so that they do not fill the server's memory.
 function nameOf(text: string): string | undefined {
   const known = names.get(text)
-  if (known !== undefined || names.size >= namedShapes) return known
+  if (known !== undefined || names.size >= namedShapes || text.includes(plannedEachTime)) return known
   const name = createHash('sha1').update(text).digest('base64url')
   names.set(text, name)
   return name

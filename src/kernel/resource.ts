@@ -1,5 +1,6 @@
 import { getTableColumns, getTableName, is, SQL, type Table } from 'drizzle-orm'
 import { declareRule, type Rule } from './errors.js'
+import type { Searched } from './search-text.js'
 import {
   Closed,
   CustomFieldsSchema,
@@ -77,6 +78,8 @@ interface Config<T extends Table, F, R, C> {
   readonly?: R & FieldsOf<T, R>
   filters: (keyof F | keyof R | keyof C)[]
   sorts?: (keyof F | keyof R | keyof C)[]
+  /** What `search` looks at; the table has a `searchColumn` of the same. */
+  search?: Searched<Extract<keyof F | keyof R | keyof C, string>>
   relations?: Record<string, Relation>
   /** Events of operations of its own, by what they say after the dot, each with a sentence. */
   events?: Record<string, string>
@@ -91,11 +94,12 @@ export interface Resource {
   plural: string
   description: string
   table: string
-  /** Every column of the table with its SQL type, public or not. */
+  /** Every column that is written, with its SQL type, public or not. */
   columns: ReadonlyMap<string, { column: string; sqlType: string }>
   fields: ReadonlyMap<string, FieldInfo>
   filters: readonly string[]
   sorts: readonly string[]
+  search: Searched | undefined
   relations: Readonly<Record<string, Relation>>
   model: TObject
   createBody: TObject
@@ -195,16 +199,16 @@ export function resource<
     description: config.description,
     table: getTableName(config.table),
     columns: new Map(
-      Object.entries(getTableColumns(config.table)).map(([k, c]) => [
-        k,
-        { column: c.name, sqlType: c.getSQLType() }
-      ])
+      Object.entries(getTableColumns(config.table))
+        .filter(([, c]) => c.generated === undefined)
+        .map(([k, c]) => [k, { column: c.name, sqlType: c.getSQLType() }])
     ),
     fields,
     filters: ['id', ...(config.filters as string[]), 'createdAt', 'updatedAt'].filter(
       (name, i, names) => names.indexOf(name) === i
     ),
     sorts: ['createdAt', 'updatedAt', ...((config.sorts ?? []) as string[])],
+    search: config.search,
     relations: config.relations ?? {},
     model: Closed(Object.fromEntries(all.map(f => [f.name, f.schema]))),
     createBody: createBody([...createOnly, ...writable], config.onCreate ?? {}),

@@ -1,4 +1,4 @@
-import sql from 'sql-template-tag'
+import sql, { type Sql } from 'sql-template-tag'
 import type { Context } from './context.js'
 import { notFound } from './errors.js'
 import { embed, parseFields, parseInclude } from './embed.js'
@@ -10,6 +10,7 @@ import type { BatchOperation } from './batch-plan.js'
 import { runBatch } from './batch.js'
 import { findRecord, listRecords, type RecordRow } from './read.js'
 import type { Resource } from './resource.js'
+import { searchSql, type SearchPlace } from './search.js'
 import {
   batchBody,
   batchResult,
@@ -53,9 +54,11 @@ interface ListInput {
   fields?: string | string[]
   count?: boolean
   deleted?: boolean
+  search?: string
 }
 
-async function listed(ctx: Context, resource: Resource, input: ListInput, where = sql`true`) {
+async function listed(ctx: Context, resource: Resource, input: ListInput, filter: Sql, at: SearchPlace) {
+  const where = input.search === undefined ? filter : sql`${filter} and ${searchSql('t', input.search, at)}`
   const include = parseInclude(ctx, resource, input.include)
   const fields = parseFields(resource, input.fields)
   const result = await listRecords(ctx, resource, {
@@ -90,7 +93,8 @@ function reads(r: Resource): Operation[] {
           ctx,
           r,
           given,
-          querySql(ctx, r, 't', Object.fromEntries(filters) as Record<string, string>)
+          querySql(ctx, r, 't', Object.fromEntries(filters) as Record<string, string>),
+          { in: 'query', parameter: 'search' }
         )
       }
     }),
@@ -104,7 +108,10 @@ function reads(r: Resource): Operation[] {
       body: searchBody(r),
       result: page(r),
       run: (ctx, { body }) =>
-        listed(ctx, r, body, body.filter === undefined ? sql`true` : filterSql(ctx, r, 't', body.filter))
+        listed(ctx, r, body, body.filter === undefined ? sql`true` : filterSql(ctx, r, 't', body.filter), {
+          in: 'body',
+          pointer: '/search'
+        })
     }),
     operation({
       ...common,

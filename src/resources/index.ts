@@ -16,6 +16,7 @@ import { leads } from './leads/resource.js'
 import { orders } from './orders/resource.js'
 import { roleOperations } from './identity/roles.js'
 import { teamOperations } from './identity/teams.js'
+import { searchOperations } from './search/operations.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
 import { touches } from './touches/resource.js'
@@ -49,5 +50,6 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...standardOperations(costs),
   ...standardOperations(touches),
   ...standardOperations(exchangeRates),
+  ...searchOperations(),
   ...eventOperations(sequence, watch)
 ]

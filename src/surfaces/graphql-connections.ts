@@ -12,7 +12,7 @@ import {
 } from 'graphql'
 import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
 import { operatorsOf } from '../kernel/filter-values.js'
-import { listQuery } from '../kernel/standard-schemas.js'
+import { listQuery, searchParameter } from '../kernel/standard-schemas.js'
 import type { Page, RecordRow } from '../kernel/read.js'
 import type { ConnectionRequest } from './graphql-loaders.js'
 import { Json } from './graphql-scalars.js'
@@ -181,12 +181,14 @@ export function connectionArguments(
   filters: Filters
 ): GraphQLFieldConfigArgumentMap {
   const order = listQuery(resource).properties.sort!
+  const { search } = searchParameter(resource)
   return {
     first: { type: GraphQLInt, description: 'How many from the start, 1 to 200.' },
     after: { type: GraphQLString, description: 'Only what follows this cursor.' },
     last: { type: GraphQLInt, description: 'How many from the end, 1 to 200.' },
     before: { type: GraphQLString, description: 'Only what comes before this cursor.' },
     filter: { type: filters.of(resource), description: 'Which records.' },
-    orderBy: { type: types.enumOf(order), description: 'In which order; newest first unless said.' }
+    orderBy: { type: types.enumOf(order), description: 'In which order; newest first unless said.' },
+    ...(search && { search: { type: GraphQLString, description: search.description! } })
   }
 }

@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
+import { join, type Sql } from 'sql-template-tag'
 import { authorize } from '../kernel/authorize.js'
 import { publicFields } from '../kernel/columns.js'
 import type { Context, Database } from '../kernel/context.js'
@@ -8,6 +9,9 @@ import { begin, invoke, type Operation, type Request } from '../kernel/operation
 import { defaultSort, maxPageSize } from '../kernel/page.js'
 import { findTypes, listRecords, type RecordRow } from '../kernel/read.js'
 import { allResources, resourceNamed, type Relation, type Resource } from '../kernel/resource.js'
+import { Closed } from '../kernel/schema.js'
+import { searchSql, SearchText } from '../kernel/search.js'
+import { compile, refuse } from '../kernel/validate.js'
 import type { Connection } from './graphql-connections.js'
 import { type Loaders, type ConnectionRequest } from './graphql-loaders.js'
 import { selectedColumns } from './graphql-selection.js'
@@ -26,11 +30,27 @@ export interface ConnectionArgs {
   before?: string | null
   filter?: object | null
   orderBy?: string | null
+  search?: string | null
 }
 
 function pageSize(name: 'first' | 'last', value: number): number {
   if (value >= 1 && value <= maxPageSize) return value
   throw parameterError(name, `${name} must be between 1 and ${maxPageSize}.`, 'out_of_range')
+}
+
+const checkSearch = compile(Closed({ search: SearchText('') }), 'body')
+
+function checkedSearch(search: string): Sql {
+  refuse(checkSearch({ search }))
+  return searchSql('t', search, { in: 'body', pointer: '/search' })
+}
+
+function whereOf(ctx: Context, resource: Resource, { filter, search }: ConnectionArgs): Sql | undefined {
+  const parts = [
+    ...(filter == null ? [] : [filterSql(ctx, resource, 't', filter)]),
+    ...(search == null ? [] : [checkedSearch(search)])
+  ]
+  return parts.length === 0 ? undefined : join(parts, ' and ')
 }
 
 function connectionRequest(
@@ -49,7 +69,7 @@ function connectionRequest(
     : args.first != null
       ? pageSize('first', args.first)
       : standardSize
-  const where = args.filter == null ? undefined : filterSql(ctx, resource, 't', args.filter)
+  const where = whereOf(ctx, resource, args)
   return {
     key,
     where,

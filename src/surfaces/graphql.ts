@@ -29,6 +29,7 @@ import {
   type ConnectionArgs,
   type GraphContext
 } from './graphql-resolvers.js'
+import { searchField } from './graphql-search.js'
 import { description, describe, pascal, TypeFactory } from './graphql-types.js'
 
 type Field = GraphQLFieldConfig<unknown, GraphContext>
@@ -125,6 +126,11 @@ class Builder {
           rootConnection(resource, args as ConnectionArgs, context, info)
       }
     }
+  }
+
+  /** `search(…)` over all kinds. */
+  search(): Field {
+    return searchField(this.types, node)
   }
 
   /** An operation that reads, as a field of the query. */
@@ -307,7 +313,7 @@ export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
     query: new GraphQLObjectType({
       name: 'Query',
       description: 'What can be read.',
-      fields: { ...nodeFields, ...lookups, ...reads }
+      fields: { ...nodeFields, search: builder.search(), ...lookups, ...reads }
     }),
     mutation: new GraphQLObjectType({
       name: 'Mutation',

@@ -52,6 +52,7 @@ export const activities = resource({
     'ownerId'
   ],
   sorts: ['occurredAt', 'dueAt'],
+  search: { title: ['subject'] },
   rules: {
     activities_ended: {
       pointer: '/endedAt',

@@ -1,6 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { check, index, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { belongsTo, instant, recordColumns, recordIndexes } from '../../database/columns.js'
+import {
+  belongsTo,
+  instant,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex
+} from '../../database/columns.js'
 import { campaigns } from '../campaigns/table.js'
 import { companies } from '../companies/table.js'
 import { contacts } from '../contacts/table.js'
@@ -30,10 +37,12 @@ export const activities = pgTable(
     companyId: uuid('company_id'),
     leadId: uuid('lead_id'),
     dealId: uuid('deal_id'),
-    ownerId: uuid('owner_id')
+    ownerId: uuid('owner_id'),
+    searchText: searchColumn({ title: ['subject'] })
   },
   t => [
     ...recordIndexes('activities', t),
+    searchIndex('activities', t),
     index('activities_occurred').on(t.workspaceId, t.occurredAt, t.id),
     index('activities_due').on(t.workspaceId, sql`coalesce(${t.dueAt}, 'infinity'::timestamptz)`, t.id),
     index('activities_todo')

@@ -53,6 +53,7 @@ export const companies = resource({
     'ownerId'
   ],
   sorts: ['name'],
+  search: { title: ['name'], also: ['domain', 'phone'] },
   relations: {
     parent: one('company', 'parentId'),
     owner: one('user', 'ownerId'),

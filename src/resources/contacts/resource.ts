@@ -60,6 +60,7 @@ export const contacts = resource({
     'tags'
   ],
   sorts: ['firstName', 'lastName'],
+  search: { title: ['firstName', 'lastName'], also: ['email', 'phone'] },
   relations: {
     company: one('company', 'companyId'),
     campaign: one('campaign', 'campaignId'),

@@ -105,6 +105,7 @@ export const deals = resource({
     'ownerId'
   ],
   sorts: ['name', 'openedAt', 'closedAt', 'expectedCloseDate'],
+  search: { title: ['name'] },
   relations: {
     pipeline: one('pipeline', 'pipelineId'),
     stage: one('stage', 'stageId'),

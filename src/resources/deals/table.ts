@@ -17,6 +17,8 @@ import {
   instant,
   recordColumns,
   recordIndexes,
+  searchColumn,
+  searchIndex,
   textSort
 } from '../../database/columns.js'
 import { campaigns } from '../campaigns/table.js'
@@ -53,10 +55,12 @@ export const deals = pgTable(
     productId: uuid('product_id'),
     companyId: uuid('company_id'),
     primaryContactId: uuid('primary_contact_id'),
-    ownerId: uuid('owner_id')
+    ownerId: uuid('owner_id'),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('deals', t),
+    searchIndex('deals', t),
     index('deals_name').on(t.workspaceId, textSort(t.name, false), t.id),
     index('deals_opened').on(t.workspaceId, t.openedAt, t.id),
     index('deals_closed').on(t.workspaceId, sql`coalesce(closed_at, 'infinity'::timestamptz)`, t.id),

@@ -71,6 +71,7 @@ export const users = resource({
   events: { password_changed: "A user's password was set." },
   filters: ['email', 'name', 'role', 'active', 'teamId', 'region', 'externalSubject'],
   sorts: ['name'],
+  search: { title: ['name'], also: ['email'] },
   relations: { team: one('team', 'teamId') },
   writePermission: 'admin'
 })
@@ -86,6 +87,7 @@ export const teams = resource({
     parentId: Nullable(Id('The team that it is part of.'))
   },
   filters: ['name', 'managerId', 'parentId'],
+  search: { title: ['name'] },
   sorts: ['name'],
   relations: {
     manager: one('user', 'managerId'),
@@ -121,6 +123,7 @@ export const roles = resource({
     )
   },
   filters: ['key', 'name', 'scopes', 'rowScope'],
+  search: { title: ['name'] },
   sorts: ['name'],
   writePermission: 'admin'
 })
@@ -146,6 +149,7 @@ export const apiKeys = resource({
   },
   events: { revoked: 'An API key was revoked.' },
   filters: ['name', 'userId', 'revokedAt', 'expiresAt'],
+  search: { title: ['name'] },
   relations: { user: one('user', 'userId') },
   writePermission: 'admin'
 })

@@ -9,7 +9,14 @@ import {
   uuid,
   type PgTableExtraConfigValue
 } from 'drizzle-orm/pg-core'
-import { instant, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import {
+  instant,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex,
+  textSort
+} from '../../database/columns.js'
 
 /** One row a workspace; its id is its workspace id, so it is read like any other record. */
 export const workspaces = pgTable(
@@ -36,11 +43,13 @@ export const users = pgTable(
     teamId: uuid('team_id'),
     region: text('region'),
     externalSubject: text('external_subject'),
-    passwordHash: text('password_hash')
+    passwordHash: text('password_hash'),
+    searchText: searchColumn({ title: ['name'], also: ['email'] })
   },
   // Said aloud because users and teams point to each other.
   (t): PgTableExtraConfigValue[] => [
     ...recordIndexes('users', t),
+    searchIndex('users', t),
     index('users_name').on(t.workspaceId, textSort(t.name, false), t.id),
     index('users_team').on(t.workspaceId, t.teamId, t.createdAt, t.id),
     index('users_role').on(t.workspaceId, t.role),
@@ -65,7 +74,8 @@ export const teams = pgTable(
     ...recordColumns(),
     name: text('name').notNull(),
     managerId: uuid('manager_id'),
-    parentId: uuid('parent_id')
+    parentId: uuid('parent_id'),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('teams', t),
@@ -93,7 +103,8 @@ export const roles = pgTable(
     key: text('key').notNull(),
     name: text('name').notNull(),
     scopes: text('scopes').array().notNull(),
-    rowScope: text('row_scope').notNull()
+    rowScope: text('row_scope').notNull(),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('roles', t),
@@ -117,7 +128,8 @@ export const apiKeys = pgTable(
     previousExpiresAt: instant('previous_expires_at'),
     expiresAt: instant('expires_at'),
     revokedAt: instant('revoked_at'),
-    lastUsedAt: instant('last_used_at')
+    lastUsedAt: instant('last_used_at'),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('api_keys', t),

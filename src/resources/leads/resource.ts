@@ -99,6 +99,7 @@ export const leads = resource({
     'dealId'
   ],
   sorts: ['capturedAt', 'lastName'],
+  search: { title: ['firstName', 'lastName'], also: ['email', 'phone', 'companyName', 'companyDomain'] },
   rules: {
     leads_known: {
       pointer: '/email',

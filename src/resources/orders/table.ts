@@ -1,6 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { check, index, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { belongsTo, decimal, instant, recordColumns, recordIndexes } from '../../database/columns.js'
+import {
+  belongsTo,
+  decimal,
+  instant,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex
+} from '../../database/columns.js'
 import { companies } from '../companies/table.js'
 import { contacts } from '../contacts/table.js'
 import { deals } from '../deals/table.js'
@@ -22,10 +30,12 @@ export const orders = pgTable(
     orderedAt: instant('ordered_at')
       .notNull()
       .default(sql`now()`),
-    ownerId: uuid('owner_id')
+    ownerId: uuid('owner_id'),
+    searchText: searchColumn({ title: ['number'] })
   },
   t => [
     ...recordIndexes('orders', t),
+    searchIndex('orders', t),
     index('orders_ordered').on(t.workspaceId, t.orderedAt, t.id),
     index('orders_company').on(t.workspaceId, t.companyId, t.orderedAt, t.id),
     index('orders_contact').on(t.workspaceId, t.contactId, t.orderedAt, t.id),

@@ -24,6 +24,7 @@ CREATE TABLE "activities" (
 	"lead_id" uuid,
 	"deal_id" uuid,
 	"owner_id" uuid,
+	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("subject", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "activities_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "activities_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
 	CONSTRAINT "activities_ended" CHECK (ended_at >= occurred_at)
@@ -46,6 +47,7 @@ CREATE TABLE "campaigns" (
 	"end_date" date,
 	"budget" numeric,
 	"currency" text,
+	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "campaigns_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "campaigns_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
 	CONSTRAINT "campaigns_dates" CHECK (end_date >= start_date)
@@ -105,6 +107,7 @@ CREATE TABLE "roles" (
 	"name" text NOT NULL,
 	"scopes" text[] NOT NULL,
 	"row_scope" text NOT NULL,
+	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "roles_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "roles_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
@@ -121,6 +124,7 @@ CREATE TABLE "teams" (
 	"name" text NOT NULL,
 	"manager_id" uuid,
 	"parent_id" uuid,
+	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "teams_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "teams_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
@@ -167,6 +171,7 @@ CREATE TABLE "leads" (
 	"contact_id" uuid,
 	"company_id" uuid,
 	"deal_id" uuid,
+	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("first_name", '') || ' ' || coalesce("last_name", '') || chr(31) || ' ' || coalesce("email", '') || chr(31) || ' ' || coalesce("phone", '') || chr(31) || ' ' || coalesce("company_name", '') || chr(31) || ' ' || coalesce("company_domain", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "leads_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "leads_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
 	CONSTRAINT "leads_known" CHECK (coalesce(first_name, last_name, email, phone, company_name) is not null)
@@ -191,6 +196,7 @@ CREATE TABLE "orders" (
 	"direct_cost" numeric,
 	"ordered_at" timestamp(3) with time zone DEFAULT now() NOT NULL,
 	"owner_id" uuid,
+	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("number", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "orders_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "orders_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
 	CONSTRAINT "orders_customer" CHECK (company_id is not null or contact_id is not null),
@@ -212,6 +218,7 @@ CREATE TABLE "products" (
 	"description" text,
 	"list_price" numeric,
 	"currency" text,
+	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31) || ' ' || coalesce("code", '') || chr(31) || ' ' || coalesce("family", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "products_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "products_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200)
 );
@@ -237,11 +244,18 @@ CREATE TABLE "touches" (
 );
 --> statement-breakpoint
 ALTER TABLE "event_heads" ADD COLUMN "forgotten" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "companies" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31) || ' ' || coalesce("domain", '') || chr(31) || ' ' || coalesce("phone", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "contacts" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
+ALTER TABLE "contacts" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("first_name", '') || ' ' || coalesce("last_name", '') || chr(31) || ' ' || coalesce("email", '') || chr(31) || ' ' || coalesce("phone", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "product_id" uuid;--> statement-breakpoint
+ALTER TABLE "deals" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "team_id" uuid;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "region" text;--> statement-breakpoint
+ALTER TABLE "users" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31) || ' ' || coalesce("email", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
+ALTER TABLE "pipelines" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
+ALTER TABLE "stages" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_company_fkey" FOREIGN KEY ("workspace_id","company_id") REFERENCES "public"."companies"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -266,6 +280,7 @@ ALTER TABLE "touches" ADD CONSTRAINT "touches_contact_fkey" FOREIGN KEY ("worksp
 ALTER TABLE "touches" ADD CONSTRAINT "touches_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "activities_created" ON "activities" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "activities_updated" ON "activities" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "activities_search" ON "activities" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "activities_occurred" ON "activities" USING btree ("workspace_id","occurred_at","id");--> statement-breakpoint
 CREATE INDEX "activities_due" ON "activities" USING btree ("workspace_id",coalesce("due_at", 'infinity'::timestamptz),"id");--> statement-breakpoint
 CREATE INDEX "activities_todo" ON "activities" USING btree ("workspace_id","status","due_at") WHERE status = 'planned';--> statement-breakpoint
@@ -277,6 +292,7 @@ CREATE INDEX "activities_owner" ON "activities" USING btree ("workspace_id","own
 CREATE INDEX "activities_campaign" ON "activities" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "campaigns_created" ON "campaigns" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "campaigns_updated" ON "campaigns" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "campaigns_search" ON "campaigns" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "campaigns_name" ON "campaigns" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
 CREATE INDEX "costs_created" ON "costs" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "costs_updated" ON "costs" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
@@ -296,6 +312,7 @@ CREATE INDEX "teams_manager" ON "teams" USING btree ("workspace_id","manager_id"
 CREATE INDEX "teams_parent" ON "teams" USING btree ("workspace_id","parent_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "leads_created" ON "leads" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "leads_updated" ON "leads" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "leads_search" ON "leads" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "leads_captured" ON "leads" USING btree ("workspace_id","captured_at","id");--> statement-breakpoint
 CREATE INDEX "leads_last_name" ON "leads" USING btree ("workspace_id",(coalesce(lower("last_name"), chr(1114111)) collate "C"),"id");--> statement-breakpoint
 CREATE INDEX "leads_email" ON "leads" USING btree ("workspace_id",lower("email"));--> statement-breakpoint
@@ -307,6 +324,7 @@ CREATE INDEX "leads_company" ON "leads" USING btree ("workspace_id","company_id"
 CREATE INDEX "leads_deal" ON "leads" USING btree ("workspace_id","deal_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "orders_created" ON "orders" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "orders_updated" ON "orders" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "orders_search" ON "orders" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "orders_ordered" ON "orders" USING btree ("workspace_id","ordered_at","id");--> statement-breakpoint
 CREATE INDEX "orders_company" ON "orders" USING btree ("workspace_id","company_id","ordered_at","id");--> statement-breakpoint
 CREATE INDEX "orders_contact" ON "orders" USING btree ("workspace_id","contact_id","ordered_at","id");--> statement-breakpoint
@@ -315,6 +333,7 @@ CREATE INDEX "orders_product" ON "orders" USING btree ("workspace_id","product_i
 CREATE INDEX "orders_owner" ON "orders" USING btree ("workspace_id","owner_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "products_created" ON "products" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "products_updated" ON "products" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
+CREATE INDEX "products_search" ON "products" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "products_name" ON "products" USING btree ("workspace_id",(lower("name") collate "C"),"id");--> statement-breakpoint
 CREATE UNIQUE INDEX "products_code_key" ON "products" USING btree ("workspace_id","code") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "touches_created" ON "touches" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
@@ -327,8 +346,12 @@ ALTER TABLE "contacts" ADD CONSTRAINT "contacts_campaign_fkey" FOREIGN KEY ("wor
 ALTER TABLE "deals" ADD CONSTRAINT "deals_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deals" ADD CONSTRAINT "deals_product_fkey" FOREIGN KEY ("workspace_id","product_id") REFERENCES "public"."products"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "users" ADD CONSTRAINT "users_team_fkey" FOREIGN KEY ("workspace_id","team_id") REFERENCES "public"."teams"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "companies_search" ON "companies" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
+CREATE INDEX "contacts_search" ON "contacts" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "contacts_campaign" ON "contacts" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "deals_search" ON "deals" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "deals_campaign" ON "deals" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_product" ON "deals" USING btree ("workspace_id","product_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "users_search" ON "users" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "users_team" ON "users" USING btree ("workspace_id","team_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "users_role" ON "users" USING btree ("workspace_id","role");
