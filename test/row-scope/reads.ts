@@ -52,6 +52,37 @@ async function lists(t: Test, world: World, resource: Resource, expected: Expect
   t.equal(connection.totalCount, rows.length)
 }
 
+/** What a search for the name of a record finds, in its list and among all kinds: itself, or nothing of it. */
+async function searches(
+  t: Test,
+  stage: Stage,
+  world: World,
+  resource: Resource,
+  expected: Expected
+): Promise<void> {
+  if (!resource.search) return
+  const visible = new Set(ids(expected.live(resource)))
+  const title = resource.search.title.at(-1)!
+  const named = stage.live.get(resource.name)!.filter(r => /[a-z]{3}/i.test(String(r[title] ?? '')))
+  const isSeen = (record: Json) => visible.has(record.id as string)
+  for (const record of [...named.filter(isSeen).slice(0, 2), ...named.filter(r => !isSeen(r)).slice(0, 3)]) {
+    const words = encodeURIComponent(String(record[title]).slice(0, 100))
+    const seen = isSeen(record)
+    const list = await world.call('GET', `/v1/${resource.plural}?limit=200&count=true&search=${words}`)
+    const rows = ids(list.body.data as Json[])
+    t.equal(rows.includes(record.id as string), seen, 'search in the list')
+    t.equal(list.body.page.totalCount, rows.length)
+    t.same(
+      rows.filter(id => !visible.has(id)),
+      [],
+      'and nothing else that is out of scope'
+    )
+    const everywhere = await world.call('GET', `/v1/search?limit=50&types=${resource.eventName}&q=${words}`)
+    const hits = ids(everywhere.body.data as Json[])
+    t.equal(hits.includes(record.id as string), seen, 'search among all kinds')
+  }
+}
+
 async function nodes(
   t: Test,
   stage: Stage,
@@ -167,6 +198,7 @@ export async function reads(t: Test, stage: Stage, actor: Actor, resource: Resou
   const expected = new Expected(stage, actor)
   await lists(t, world, resource, expected)
   await nodes(t, stage, world, resource, expected)
+  await searches(t, stage, world, resource, expected)
   await includes(t, world, resource, expected)
   await relationFilters(t, world, resource, expected)
   await nested(t, world, resource, expected)
