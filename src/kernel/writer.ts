@@ -202,6 +202,7 @@ export async function createOne(
 /** The changed record, or the error that its outcome stands for. */
 export function settled(resource: Resource, change: Change | undefined): Change {
   if (!change) throw new KithError('not_found', `There is no such ${resource.name}.`)
+  if (change.error) throw change.error
   if (change.outcome === 'stale') {
     throw new KithError('version_mismatch', `The ${resource.name} is at version ${change.record.version}.`, {
       extra: { currentVersion: change.record.version }

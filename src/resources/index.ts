@@ -10,7 +10,7 @@ import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
 import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
-import { leads } from './leads/resource.js'
+import { leadOperations } from './leads/operations.js'
 import { orders } from './orders/resource.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
@@ -34,7 +34,7 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...standardOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
-  ...standardOperations(leads),
+  ...leadOperations,
   ...standardOperations(activities),
   ...standardOperations(products),
   ...standardOperations(orders),
