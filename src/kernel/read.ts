@@ -58,16 +58,20 @@ export async function findRecords(
   return new Map(rows.map(r => [r.id, r]))
 }
 
-/** The same, locked: what is decided on them holds until the transaction ends. */
+/**
+ * The same, locked: what is decided on them holds until the transaction ends. With `update` nothing is made meanwhile
+ * that refers to them.
+ */
 export async function lockRecords(
   ctx: TransactionContext,
   resource: Resource,
-  ids: readonly string[]
+  ids: readonly string[],
+  strength: 'no key update' | 'update' = 'no key update'
 ): Promise<Map<string, RecordRow>> {
   const rows = await ctx.db.query<RecordRow>(
     sql`select ${selectList(resource, 't', publicFields(resource))} from ${from(resource)}
         where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}
-        order by t.id for no key update of t`
+        order by t.id for ${raw(strength)} of t`
   )
   return new Map(rows.map(r => [r.id, r]))
 }
