@@ -176,7 +176,7 @@ t.test('records that are there', async t => {
       contact: { id: contact.id },
       deal: { id: deal.id }
     })
-    t.same(Object.keys(body.company.written).sort(), ['country', 'domain', 'sourceChannel'])
+    t.same(Object.keys(body.company.written).sort(), ['country', 'domain'])
     t.match(body.company, {
       outcome: 'given',
       record: { name: 'Acme Ltd', industry: 'Furniture', version: 2 }

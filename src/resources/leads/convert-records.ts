@@ -55,9 +55,10 @@ export async function companyOf(
     inherited: {
       name: lead.companyName,
       domain: lead.companyDomain,
-      ...pick(lead, ['industry', 'country', 'sourceChannel'])
+      ...pick(lead, ['industry', 'country'])
     },
-    defaults: { ownerId }
+    // A company that is there came through another channel first.
+    defaults: { ownerId, ...pick(lead, ['sourceChannel']) }
   }
   const fresh = async () => (lead.companyName === null ? undefined : make(ctx, plan, {}))
   if (choice === null) return undefined
