@@ -229,6 +229,16 @@ t.test('scopes', async t => {
   const key = await app.newKey(['leads:write', 'contacts:write'])
   const enough = await convert(lead.id, { company: null }, { authorization: `Bearer ${key}` })
   t.equal(enough.status, 200, 'no scope is needed for what is not touched')
+  const stages = await stageIds()
+  const dealt = await convert((await captured()).id, { deal: { create: { stageId: stages[0] } } })
+  const dealsOnly = { authorization: `Bearer ${await app.newKey(['deals:read'])}` }
+  const query = `{ deal(id: "${dealt.body.deal.id}") { lead { id } } }`
+  const followed = await app.graphql(query, {}, dealsOnly)
+  t.match(
+    followed.body.errors[0].extensions,
+    { code: 'forbidden', scope: 'leads:read' },
+    'nor is its lead shown'
+  )
   const poor = await app.newKey(['leads:write'])
   const once = { 'idempotency-key': 'scoped', authorization: `Bearer ${key}` }
   const other = await captured()
