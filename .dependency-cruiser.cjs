@@ -5,6 +5,7 @@ const logging = '(^|node_modules/)pino([/-]|$)'
 const columns = '^src/database/columns\\.ts$'
 const resourceTable = '^src/resources/[^/]+/table\\.ts$'
 const resourceModel = '^src/resources/[^/]+/(table|resource)\\.ts$'
+const resourceWriter = '^src/resources/[^/]+/writer\\.ts$'
 const shared = '^src/resources/shared\\.ts$'
 const config = '^src/config\\.ts$'
 
@@ -43,8 +44,8 @@ module.exports = {
     ours(
       'resource-folder',
       '^src/resources/([^/]+)/',
-      ['^src/kernel/', columns, shared, '^src/resources/$1/', resourceModel],
-      'A resource imports the kernel, its own folder, and the tables and resources of others.'
+      ['^src/kernel/', columns, shared, '^src/resources/$1/', resourceModel, resourceWriter],
+      'A resource imports the kernel, its own folder, and the tables, resources and writers of others.'
     ),
     ours(
       'resource-index',

@@ -249,6 +249,7 @@ ALTER TABLE "contacts" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "contacts" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("first_name", '') || ' ' || coalesce("last_name", '') || chr(31) || ' ' || coalesce("email", '') || chr(31) || ' ' || coalesce("phone", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "product_id" uuid;--> statement-breakpoint
+ALTER TABLE "deals" ADD COLUMN "lead_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "team_id" uuid;--> statement-breakpoint
@@ -350,6 +351,7 @@ CREATE INDEX "companies_search" ON "companies" USING gin ("workspace_id","search
 CREATE INDEX "contacts_search" ON "contacts" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "contacts_campaign" ON "contacts" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_search" ON "deals" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
+CREATE INDEX "deals_lead" ON "deals" USING btree ("workspace_id","lead_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_campaign" ON "deals" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_product" ON "deals" USING btree ("workspace_id","product_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "users_search" ON "users" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint

@@ -89,6 +89,7 @@ export const samples: Record<string, Sample> = {
     create: n => ({ lastName: textOf(n) }),
     update: { need: 'confirmed', companyName: 'Kamal & Sons' },
     values: { landingPage: ['https://example.com/offer', '/preise'] },
+    omit: ['convertedAt', 'unqualifiedReason'],
     keep: ['lastName']
   },
   activity: {

@@ -11,6 +11,8 @@ export const codes = {
   conflict: [409, 'The request conflicts with another record'],
   in_use: [409, 'The record is in use'],
   in_bin: [409, 'The record is in the bin'],
+  already_converted: [409, 'The lead was converted before'],
+  ambiguous_match: [409, 'Several records match'],
   idempotency_in_progress: [409, 'A request with this Idempotency-Key is still running'],
   secret_already_shown: [409, 'The secret was shown once and cannot be shown again'],
   password_login_disabled: [409, 'This server does not issue access tokens'],

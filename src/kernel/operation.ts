@@ -43,6 +43,8 @@ interface Config<P, Q, B, R, A extends boolean> {
   kind: 'read' | 'write'
   /** A scope, `authenticated` for anybody with a credential, or `public`. */
   permission: string
+  /** The scopes that it needs besides, by what its body asks for. */
+  alsoNeeds?(body: Part<B>): string[]
   summary: string
   description?: string
   rest: `${Method} /${string}` | null
@@ -159,6 +161,9 @@ export async function begin(
   return (await operation.run(ctx, validated(operation, request))) as AsyncIterable<readonly unknown[]>
 }
 
+// A dry run writes nothing, so there is nothing that must not happen twice: its key stays free for the real call.
+const isDryRun = ({ body }: Request) => (body as { dryRun?: unknown } | undefined)?.dryRun === true
+
 /**
  * Runs an operation: authorize, validate, then run it, in a transaction where it needs one, and with an
  * Idempotency-Key store the rendered answer in that same transaction or repeat the stored one.
@@ -172,9 +177,10 @@ export async function invoke(
 ): Promise<{ answer: Answer; replayed: boolean }> {
   if (operation.permission !== 'public') authorize(ctx, operation.permission)
   const input = validated(operation, request)
+  for (const scope of operation.alsoNeeds?.(request.body) ?? []) authorize(ctx, scope)
   const fresh = async (context: Context) => render(await operation.run(context, input))
   return untangled(async () => {
-    if (operation.kind === 'write' && ctx.idempotencyKey !== null) {
+    if (operation.kind === 'write' && ctx.idempotencyKey !== null && !isDryRun(request)) {
       const key = ctx.idempotencyKey
       return database.transaction(db => idempotent({ ...ctx, db }, operation, key, request, fresh))
     }

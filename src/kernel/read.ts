@@ -1,7 +1,7 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import { publicFields, selectList } from './columns.js'
-import type { Context, Row } from './context.js'
+import type { Context, Row, TransactionContext } from './context.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
 
@@ -54,6 +54,24 @@ export async function findRecords(
   const rows = await ctx.db.query<RecordRow>(
     sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
         where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+  )
+  return new Map(rows.map(r => [r.id, r]))
+}
+
+/**
+ * The same, locked: what is decided on them holds until the transaction ends. With `update` nothing is made meanwhile
+ * that refers to them.
+ */
+export async function lockRecords(
+  ctx: TransactionContext,
+  resource: Resource,
+  ids: readonly string[],
+  strength: 'no key update' | 'update' = 'no key update'
+): Promise<Map<string, RecordRow>> {
+  const rows = await ctx.db.query<RecordRow>(
+    sql`select ${selectList(resource, 't', publicFields(resource))} from ${from(resource)}
+        where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}
+        order by t.id for ${raw(strength)} of t`
   )
   return new Map(rows.map(r => [r.id, r]))
 }

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { visible } from './authorize.js'
 import { jsonRecord, publicFields, selectList } from './columns.js'
 import type { Context } from './context.js'
+import type { KithError } from './errors.js'
 import type { RecordRow } from './read.js'
 import type { Resource } from './resource.js'
 import { assignments, insertColumns, memo } from './write-columns.js'
@@ -31,6 +32,8 @@ export interface ChangeRow {
 export interface Change {
   outcome: 'changed' | 'unchanged' | 'stale'
   record: RecordRow
+  /** Why nothing was written, where the resource's writer found out once the record was locked. */
+  error?: KithError
 }
 
 /** A new record's id: a UUIDv7, so that ids grow with time. */

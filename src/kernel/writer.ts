@@ -253,6 +253,7 @@ export async function createOne(
 /** The changed record, or the error that its outcome stands for. */
 export function settled(resource: Resource, change: Change | undefined): Change {
   if (!change) throw notFound(resource.name)
+  if (change.error) throw change.error
   if (change.outcome === 'stale') {
     throw new KithError('version_mismatch', `The ${resource.name} is at version ${change.record.version}.`, {
       extra: { currentVersion: change.record.version }

@@ -12,7 +12,7 @@ import { eventOperations } from './events/operations.js'
 import type { Sequencer } from './events/read.js'
 import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
-import { leads } from './leads/resource.js'
+import { leadOperations } from './leads/operations.js'
 import { orders } from './orders/resource.js'
 import { roleOperations } from './identity/roles.js'
 import { teamOperations } from './identity/teams.js'
@@ -42,7 +42,7 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...standardOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
-  ...standardOperations(leads),
+  ...leadOperations,
   ...standardOperations(activities),
   ...standardOperations(products),
   ...standardOperations(orders),

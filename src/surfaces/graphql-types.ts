@@ -146,15 +146,22 @@ export class TypeFactory {
       const item = this.input(schema.items as TSchema, hint.replace(/ies$/, 'y').replace(/s$/, ''))
       return new GraphQLList(new GraphQLNonNull(item))
     }
-    return this.objectInput(this.named(schema, hint) + 'Input', () =>
-      this.inputFields(schema as TObject, hint)
+    const oneOf = schema.minProperties === 1 && schema.maxProperties === 1
+    return this.objectInput(
+      this.named(schema, hint) + 'Input',
+      () => this.inputFields(schema as TObject, hint),
+      oneOf
     )
   }
 
-  objectInput(name: string, fields: () => GraphQLInputFieldConfigMap): GraphQLInputObjectType {
+  objectInput(
+    name: string,
+    fields: () => GraphQLInputFieldConfigMap,
+    isOneOf = false
+  ): GraphQLInputObjectType {
     const known = this.inputs.get(name)
     if (known) return known
-    const made = new GraphQLInputObjectType({ name, description: describe(name), fields })
+    const made = new GraphQLInputObjectType({ name, description: describe(name), fields, isOneOf })
     this.inputs.set(name, made)
     return made
   }

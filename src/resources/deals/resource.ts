@@ -76,7 +76,8 @@ export const deals = resource({
   readonly: {
     status: About('Open, won or lost: the kind of its stage.', Enum('DealStatus', dealStatuses)),
     stageEnteredAt: About('When it entered its stage.', Instant()),
-    closedAt: About('When it was last won or lost; null while open.', Nullable(Instant()))
+    closedAt: About('When it was last won or lost; null while open.', Nullable(Instant())),
+    leadId: Nullable(Id('The lead it came from: the first one that became it.'))
   },
   events: {
     stage_changed: 'A deal entered another stage; won and lost are stages too.',
@@ -102,6 +103,7 @@ export const deals = resource({
     'productId',
     'companyId',
     'primaryContactId',
+    'leadId',
     'ownerId'
   ],
   sorts: ['name', 'openedAt', 'closedAt', 'expectedCloseDate'],
@@ -111,6 +113,7 @@ export const deals = resource({
     stage: one('stage', 'stageId'),
     company: one('company', 'companyId'),
     primaryContact: one('contact', 'primaryContactId'),
+    lead: one('lead', 'leadId'),
     campaign: one('campaign', 'campaignId'),
     product: one('product', 'productId'),
     owner: one('user', 'ownerId'),

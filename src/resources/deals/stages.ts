@@ -50,12 +50,6 @@ export function stageAt(stages: Stages, id: string, pointer: string): StageSnaps
   throw fieldError('unknown_reference', pointer, `${pointer} does not point to a stage we know.`)
 }
 
-/** 422 for a moment that has not come yet. */
-export function refuseFuture(stages: Stages, at: string | undefined, pointer: string): void {
-  if (at === undefined || Date.parse(at) <= stages.now) return
-  throw fieldError('unprocessable', pointer, `${pointer} lies in the future.`, 'future')
-}
-
 /** 422 for a stage that takes no more deals. */
 export function refuseArchived(stage: StageSnapshot, pointer: string): KithError | undefined {
   return stage.archived

@@ -55,6 +55,8 @@ export const deals = pgTable(
     productId: uuid('product_id'),
     companyId: uuid('company_id'),
     primaryContactId: uuid('primary_contact_id'),
+    // Its foreign key is made by a migration of its own: a lead's table names that of deals.
+    leadId: uuid('lead_id'),
     ownerId: uuid('owner_id'),
     searchText: searchColumn({ title: ['name'] })
   },
@@ -69,6 +71,7 @@ export const deals = pgTable(
     index('deals_pipeline').on(t.workspaceId, t.pipelineId, t.openedAt, t.id),
     index('deals_company').on(t.workspaceId, t.companyId, t.createdAt, t.id),
     index('deals_contact').on(t.workspaceId, t.primaryContactId, t.createdAt, t.id),
+    index('deals_lead').on(t.workspaceId, t.leadId, t.createdAt, t.id),
     index('deals_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
     index('deals_campaign').on(t.workspaceId, t.campaignId, t.createdAt, t.id),
     index('deals_product').on(t.workspaceId, t.productId, t.createdAt, t.id),

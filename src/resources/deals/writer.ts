@@ -1,4 +1,5 @@
 import type { Context } from '../../kernel/context.js'
+import { refuseFuture } from '../../kernel/clock.js'
 import { fieldError, KithError } from '../../kernel/errors.js'
 import { changeRecords, createRecords, type ChangeRow, type NewRow } from '../../kernel/write.js'
 import { checkProposals, type Proposal, type Writer } from '../../kernel/writer.js'
@@ -11,7 +12,7 @@ import {
   type Values
 } from './history.js'
 import { deals } from './resource.js'
-import { loadStages, refuseArchived, refuseFuture, refuseSilentLoss, stageAt, type Stages } from './stages.js'
+import { loadStages, refuseArchived, refuseSilentLoss, stageAt, type Stages } from './stages.js'
 
 interface HistoryInput extends Values {
   stageId: string
@@ -54,7 +55,7 @@ function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[]
     set.set(i, values)
   }
   const rows = history.map((row, i): NewHistoryRow => {
-    refuseFuture(stages, row.at, `/history/${i}/at`)
+    refuseFuture(stages.now, row.at, `/history/${i}/at`)
     const stage = stageAt(stages, row.stageId, `/history/${i}/stageId`)
     return { dealId: id, at: row.at, stage, ...(set.has(i) && { values: set.get(i)! }) }
   })
@@ -77,7 +78,7 @@ function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[]
 }
 
 function prepare(id: string, deal: NewDeal & Values, stages: Stages): Prepared {
-  refuseFuture(stages, deal.openedAt, '/openedAt')
+  refuseFuture(stages.now, deal.openedAt, '/openedAt')
   if (deal.history) return fromHistory(id, deal, deal.history, stages)
   if (deal.stageId === undefined) {
     throw fieldError('invalid_input', '/stageId', '/stageId is needed without history.', 'required')
