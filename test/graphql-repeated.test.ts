@@ -42,6 +42,34 @@ t.test('the same document, again and again', async t => {
     })
   })
 
+  await t.test('variables given, absent, null and with defaults mean the same every time', async t => {
+    for (const name of ['Able', 'Baker', 'Charlie']) await call('POST', '/v1/companies', { name })
+    const query = `query ($n: Int = 2, $order: CompanyOrderBy, $after: String, $need: Int! = 1, $f: CompanyFilter) {
+      some: companies(first: $n, orderBy: $order, after: $after) { nodes { name } pageInfo { endCursor } }
+      one: companies(first: $need, filter: $f) { nodes { name } }
+    }`
+    const plain = `query ($n: Int, $order: CompanyOrderBy = NAME_DESC, $after: String) {
+      some: companies(first: $n, orderBy: $order, after: $after) { nodes { name } pageInfo { endCursor } } }`
+    const names = ({ data }: Awaited<ReturnType<typeof graphql>>['body']) =>
+      (data.some.nodes as { name: string }[]).map(n => n.name)
+    await thrice(async () => {
+      const { body } = await graphql(query, { order: 'NAME_ASC', f: { name: { eq: 'Baker' } } })
+      t.same([names(body), body.data.one.nodes], [['Able', 'Baker'], [{ name: 'Baker' }]])
+    })
+    await thrice(async () => t.match(names((await graphql(plain, {})).body)[0], 'viaGET'))
+    await thrice(async () => {
+      const first = await graphql(plain, { n: 1, order: 'NAME_ASC', after: null })
+      const after = first.body.data.some.pageInfo.endCursor as string
+      const next = await graphql(plain, { n: 1, order: 'NAME_ASC', after })
+      t.same([...names(first.body), ...names(next.body)], ['Able', 'Baker'])
+    })
+    await thrice(async () => {
+      const { body } = await graphql(plain, { n: '1' })
+      t.match(body, { errors: [{ extensions: { code: 'invalid_input', errors: [{ pointer: '/first' }] } }] })
+      t.match((await graphql(plain, { n: 0 })).body, { errors: [{ extensions: { code: 'invalid_input' } }] })
+    })
+  })
+
   await t.test('later fields of a mutation see what earlier ones wrote', async t => {
     const company = (await call('POST', '/v1/companies', { name: 'Before' })).body.id as string
     const contact = (await call('POST', '/v1/contacts', { companyId: company })).body.id as string

@@ -110,23 +110,23 @@ export async function authenticator(app: FastifyInstance, config: Config, princi
   const verifier = await registerVerifiers(app, config)
   const remembered = new Map<string, { principal: Principal; until: number }>()
 
-  async function look(token: string): Promise<{ principal: Principal; until: number }> {
+  async function look(token: string): Promise<Principal> {
     const now = Date.now()
     const found = token.startsWith('kith_')
       ? await principals.ofKey(token)
       : await principalOfToken(verifier, principals, token)
     if (!found?.principal) throw refused()
-    return { principal: found.principal, until: Math.min(now + rememberedMs, found.expires) }
+    if (remembered.size >= rememberedAtMost) remembered.delete(remembered.keys().next().value!)
+    const { principal } = found
+    remembered.set(token, { principal, until: Math.min(now + rememberedMs, found.expires) })
+    return principal
   }
 
-  return async (request: FastifyRequest): Promise<Principal> => {
+  return (request: FastifyRequest): Principal | Promise<Principal> => {
     const token = bearer(request)
     const known = remembered.get(token)
     if (known && known.until > Date.now()) return known.principal
     remembered.delete(token)
-    const found = await look(token)
-    if (remembered.size >= rememberedAtMost) remembered.delete(remembered.keys().next().value!)
-    remembered.set(token, found)
-    return found.principal
+    return look(token)
   }
 }

@@ -28,14 +28,19 @@ const nobody: Principal = {
 /** Authenticates before a body is read, so that strangers cost little. */
 export function authenticateRequests(
   app: FastifyInstance,
-  authenticate: (request: FastifyRequest) => Promise<Principal>
+  authenticate: (request: FastifyRequest) => Principal | Promise<Principal>
 ): void {
   app.decorateRequest('principal', null)
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { operation, authenticated } = request.routeOptions.config
-    if (authenticated || (operation && operation.permission !== 'public')) {
-      request.principal = await authenticate(request)
+    if (!authenticated && (!operation || operation.permission === 'public')) return done()
+    const admit = (principal: Principal) => {
+      request.principal = principal
+      done()
     }
+    const known = authenticate(request)
+    if (known instanceof Promise) known.then(admit, done)
+    else admit(known)
   })
 }
 

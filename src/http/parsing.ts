@@ -41,6 +41,7 @@ export function readJson(app: FastifyInstance): void {
 /** Refuses an address whose percent escapes are not UTF-8, wherever they stand. */
 export function refuseBadEscapes(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
+    if (!request.url.includes('%')) return done()
     try {
       decodeURIComponent(request.url.replaceAll('+', ' '))
       done()

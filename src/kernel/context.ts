@@ -1,16 +1,23 @@
-import type { Sql } from 'sql-template-tag'
-
 export type Row = Record<string, unknown>
+
+/** A text with `$1`, `$2` … and their values; the tag `sql` makes them. */
+export interface Statement {
+  readonly text: string
+  readonly values: unknown[]
+}
 
 /** The only way to the database: one statement in, rows out. Errors come as KithError where a client caused them. */
 export interface Db {
-  query<T extends Row = Row>(statement: Sql): Promise<T[]>
+  query<T extends Row = Row>(statement: Statement): Promise<T[]>
 }
 
 /** A database handle inside a transaction; a savepoint undoes only what ran in it. */
 export interface Transaction extends Db {
   savepoint<T>(run: () => Promise<T>): Promise<T>
 }
+
+/** Whether a handle is one connection's inside a transaction. */
+export const inTransaction = (db: Db): db is Transaction => 'savepoint' in db
 
 export interface Database extends Db {
   /** Runs on one connection between BEGIN and COMMIT; rejects unless the server said COMMIT. */

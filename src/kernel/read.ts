@@ -1,11 +1,12 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import { publicFields, selectList } from './columns.js'
-import type { Context, Row, TransactionContext } from './context.js'
+import { readOne } from './coalesce.js'
+import { inTransaction, type Context, type Row, type TransactionContext } from './context.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
 
-/** A record with its public fields; always `id` and `version`. */
+/** A record with its public fields, or those of them that were asked for; always with `id`. */
 export type RecordRow = Row & { id: string; version: number }
 
 /** Rows in the order asked for, and what a surface needs to page on. */
@@ -37,10 +38,9 @@ export async function findRecord(
 ): Promise<RecordRow | undefined> {
   const select = selectList(resource, 't', options.fields ?? publicFields(resource))
   const bin = options.deleted ? sql`true` : inBin(false)
-  const rows = await ctx.db.query<RecordRow>(
-    sql`select ${select} from ${from(resource)} where ${visible(ctx, resource, 't')} and t.id = ${id} and ${bin}`
-  )
-  return rows[0]
+  const rows = sql`select ${select} from ${from(resource)} where ${visible(ctx, resource, 't')} and ${bin}`
+  if (!inTransaction(ctx.db)) return readOne(ctx.db, rows, id.toLowerCase())
+  return (await ctx.db.query<RecordRow>(sql`${rows} and t.id = ${id}`))[0]
 }
 
 /** The records with these ids that the caller may see, by id. */
@@ -91,7 +91,7 @@ export async function listRecords(ctx: Context, resource: Resource, request: Lis
   const where = sql`${visible(ctx, resource, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const page = ctx.db.query<RecordRow>(
-    sql`select ${select}, ${part.key} from ${from(resource)}
+    sql`select ${select}${part.key} from ${from(resource)}
         where ${where} and ${part.where} ${part.order} ${part.limit}`
   )
   if (!request.count) return toPage(resource, request, await page)
@@ -115,14 +115,17 @@ export async function listByParent(
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const rows = await ctx.db.query<RecordRow & { _parent: string }>(
     sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
-          select ${select}, ${part.key} from ${from(resource)}
+          select ${select}${part.key} from ${from(resource)}
           where ${visible(ctx, resource, 't')} and ${column} = p.id and ${inBin(false)}
             and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
         ) x`
   )
-  const byParent = new Map<string, RecordRow[]>(parents.map(p => [p, []]))
+  const byParent = new Map<string, RecordRow[]>()
+  for (const parent of parents) byParent.set(parent, [])
   for (const row of rows) byParent.get(row._parent)!.push(row)
-  return new Map([...byParent].map(([id, found]) => [id, toPage(resource, request, found)]))
+  const pages = new Map<string, Page>()
+  for (const [parent, found] of byParent) pages.set(parent, toPage(resource, request, found))
+  return pages
 }
 
 /** How many records each parent has. */

@@ -19,6 +19,7 @@ const withoutNulls = (value: object) =>
   Object.fromEntries(Object.entries(value).filter(([, v]) => v !== null))
 
 interface InsertColumns {
+  list: readonly { column: string; sqlType: string }[]
   /** `first_name text, …`: how the JSON input is read. */
   definition: Sql
   names: Sql
@@ -31,6 +32,7 @@ export const insertColumns = memo((resource: Resource): InsertColumns => {
   const columns = settable(resource).filter(([key]) => key !== 'deletedAt')
   const fallback = (key: string) => resource.fields.get(key)?.fallback
   return {
+    list: columns.map(([, c]) => c),
     definition: raw(columns.map(([, c]) => `"${c.column}" ${c.sqlType}`).join(', ')),
     names: raw(columns.map(([, c]) => `"${c.column}"`).join(', ')),
     values: raw(

@@ -7,6 +7,8 @@ import type { KithError } from './errors.js'
 import type { RecordRow } from './read.js'
 import type { Resource } from './resource.js'
 import { assignments, insertColumns, memo } from './write-columns.js'
+import { actorSql, clock, eventSql, originOf } from './write-event.js'
+import { createPlain } from './write-one.js'
 
 /** A record to make: values by column name, public or not. */
 export interface NewRow {
@@ -39,27 +41,12 @@ export interface Change {
 /** A new record's id: a UUIDv7, so that ids grow with time. */
 export const newId = () => uuidv7()
 
-const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)
-
-const actorOf = (ctx: Context) => sql`${ctx.actor.type}, ${ctx.actor.id}::uuid, ${ctx.requestId}`
-
-// One event for each changed record, ordered by a number drawn after the record was locked.
-function eventSql(ctx: Context, resource: Resource, source: Sql): Sql {
-  return sql`event as (
-    insert into events (workspace_id, id, ord, type, resource, record_id, occurred_at, actor_type, actor_id,
-      request_id, idempotency_key, data, previous)
-    select ${ctx.workspaceId}, s.event_id, nextval('event_order'), s.event_type, ${resource.name}, s.record_id,
-      s.now, ${actorOf(ctx)}, ${ctx.idempotencyKey}, s.data, s.previous
-    from (${source}) s returning ord, id
-  ), outbox as (
-    insert into event_outbox (workspace_id, ord, event_id) select ${ctx.workspaceId}, ord, id from event
-  )`
-}
+const claimsAny = ({ values }: NewRow) => ((values.externalIds ?? []) as unknown[]).length > 0
 
 // External ids are claimed in their order, so that two batches wait for each other instead of being in a deadlock.
 function claimSql(ctx: Context, resource: Resource, rows: readonly NewRow[]): { ctes: Sql; only: Sql } {
   const keyed = rows.some(r => r.claim)
-  const others = rows.some(r => (r.values.externalIds as unknown[] | undefined)?.length)
+  const others = rows.some(claimsAny)
   const only = keyed ? sql`where (i._key is null or i.id in (select record_id from keyed))` : empty
   const into = sql`insert into external_ids (workspace_id, resource, source, external_id, record_id)`
   const keyedSql = keyed
@@ -86,13 +73,19 @@ export async function createRecords(
   rows: readonly NewRow[]
 ): Promise<Map<string, RecordRow>> {
   if (rows.length === 0) return new Map()
+  const [only] = rows
+  const eventType = (row: NewRow) => row.eventType ?? `${resource.eventName}.created`
+  if (rows.length === 1 && only && !only.claim && !claimsAny(only)) {
+    const event = { eventId: newId(), eventType: eventType(only) }
+    return new Map([[only.id, await createPlain(ctx, resource, only, event)]])
+  }
   const columns = insertColumns(resource)
   const claim = claimSql(ctx, resource, rows)
   const input = rows.map(row => ({
     ...columns.toInput(row.values),
     id: row.id,
     _event: newId(),
-    _type: row.eventType ?? `${resource.eventName}.created`,
+    _type: eventType(row),
     ...(row.claim && { _source: row.claim.source, _key: row.claim.id })
   }))
   const found = await ctx.db.query<RecordRow>(sql`
@@ -103,7 +96,7 @@ export async function createRecords(
       insert into ${raw(`"${resource.table}"`)} as t (workspace_id, created_at, updated_at, ${columns.names})
       select ${ctx.workspaceId}, i._now, i._now, ${columns.values} from input i ${claim.only} returning t.*
     ), ${eventSql(
-      ctx,
+      originOf(ctx),
       resource,
       sql`select i._event as event_id, i._type as event_type, t.id as record_id, i._now as now,
             ${jsonRecord(resource, 't')} as data, null::jsonb as previous
@@ -183,10 +176,10 @@ export async function changeRecords(
     ), difference as materialized (${difference(resource)}), history as (
       insert into record_changes (workspace_id, id, resource, record_id, version, at, actor_type, actor_id, request_id,
         before, after)
-      select ${ctx.workspaceId}, d.event_id, ${resource.name}, d.id, d.version, d.now, ${actorOf(ctx)},
+      select ${ctx.workspaceId}, d.event_id, ${resource.name}, d.id, d.version, d.now, ${actorSql(originOf(ctx))},
         d.before, d.after from difference d
     ), ${eventSql(
-      ctx,
+      originOf(ctx),
       resource,
       sql`select event_id, event_type, id as record_id, now, data, before as previous from difference`
     )}

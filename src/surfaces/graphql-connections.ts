@@ -13,17 +13,10 @@ import {
 import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
 import { operatorsOf } from '../kernel/filter-values.js'
 import { listQuery, searchParameter } from '../kernel/standard-schemas.js'
-import type { Page, RecordRow } from '../kernel/read.js'
-import type { ConnectionRequest } from './graphql-loaders.js'
+import type { RecordRow } from '../kernel/read.js'
+import type { Connection } from './graphql-requests.js'
 import { Json } from './graphql-scalars.js'
 import { describe, type TypeFactory } from './graphql-types.js'
-
-/** What a connection's fields are resolved from. */
-export interface Connection {
-  page: Page
-  connection: ConnectionRequest
-  count(): Promise<number>
-}
 
 const pageInfo = new GraphQLObjectType({
   name: 'PageInfo',

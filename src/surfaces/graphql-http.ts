@@ -11,8 +11,8 @@ import { KithError, parameterError } from '../kernel/errors.js'
 import { Closed, Nullable, Text, Type } from '../kernel/schema.js'
 import { compile, refuse } from '../kernel/validate.js'
 import { graphqlSchema } from './graphql.js'
-import { Loaders } from './graphql-loaders.js'
-import { toGraphQLError, type GraphContext } from './graphql-resolvers.js'
+import type { GraphContext } from './graphql-requests.js'
+import { toGraphQLError } from './graphql-resolvers.js'
 import { Documents, operationOf } from './graphql-validation.js'
 import { refuseOtherMethods, type SurfaceOptions } from './rest.js'
 
@@ -92,13 +92,13 @@ const noSubscriptions = () =>
 
 type Execute = (
   request: GraphRequest,
-  context: GraphContext,
+  context: Omit<GraphContext, 'ahead'>,
   fallback: (e: unknown) => KithError
 ) => Promise<Answer>
 
 function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Execute {
   return async ({ query, operationName, variables }, context, fallback) => {
-    const { document, errors, compilable } = documents.check(query)
+    const { document, errors, compilable, conditional } = documents.check(query)
     if (!document) return { result: { errors: errors! }, refused: true }
     const wrong = documents.checkVariables(document, operationName ?? undefined, variables ?? {})
     if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
@@ -106,10 +106,14 @@ function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Docume
     if (!operation) return { result: { errors: [unnamed()] }, refused: true }
     if (operation.operation === OperationTypeNode.SUBSCRIPTION)
       return { result: { errors: [noSubscriptions()] }, refused: true }
-    const contextValue = { ...context }
+    const contextValue = { ...context, ahead: !conditional }
     const name = operationName ?? undefined
     const result: ExecutionResult = compilable
-      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(query, contextValue)
+      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(
+          query,
+          contextValue,
+          variables ?? {}
+        )
       : await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
     const shown = result.errors?.map(e => toGraphQLError(e, fallback))
     return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
@@ -164,7 +168,7 @@ export async function graphqlRoutes(
       const given = requestOf(request)
       refuseMutation(documents, request, given)
       const ctx = options.context(request)
-      const context: GraphContext = { ctx, database: options.database, loaders: new Loaders(ctx) }
+      const context = { ctx, database: options.database }
       const fallback = (error: unknown) => {
         const known = asKithError(error)
         if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)

@@ -12,7 +12,8 @@ import { Closed, Enum, Integer, Type } from '../kernel/schema.js'
 import { searchAll, searchableResources } from '../kernel/search-all.js'
 import { SearchAllText } from '../kernel/search.js'
 import { compile, refuse } from '../kernel/validate.js'
-import type { GraphContext } from './graphql-resolvers.js'
+import { Level } from './graphql-levels.js'
+import type { GraphContext } from './graphql-requests.js'
 import type { TypeFactory } from './graphql-types.js'
 
 const q = SearchAllText()
@@ -71,6 +72,7 @@ export function searchField(
         size: first ?? 10,
         at: { in: 'body', pointer: '/q' }
       })
+      for (const searched of kinds) new Level(hits.filter(h => h.resource === searched).map(h => h.record))
       return hits.map(({ resource, record, ...hit }) => ({
         type: resource.eventName,
         ...hit,

@@ -2,6 +2,7 @@ import {
   coerceInputValue,
   GraphQLError,
   isInputType,
+  isLeafType,
   Kind,
   OperationTypeNode,
   parse,
@@ -13,7 +14,8 @@ import {
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
-  type ValueNode
+  type ValueNode,
+  type VariableDefinitionNode
 } from 'graphql'
 import type { ErrorItem } from '../kernel/errors.js'
 
@@ -23,22 +25,35 @@ export interface Checked {
   errors?: GraphQLError[]
   /** Whether the compiled form of the document does exactly what the interpreted one does. */
   compilable?: boolean
+  /** Whether directives may leave out what the document selects. */
+  conditional?: boolean
+}
+
+// The compiler takes a non-null variable with a default for missing, and unrolls recursive input types for ever.
+function isSimple(schema: GraphQLSchema, { type, defaultValue }: VariableDefinitionNode): boolean {
+  if (type.kind === Kind.NON_NULL_TYPE) {
+    return defaultValue === undefined && isLeafType(typeFromAST(schema, type.type))
+  }
+  return isLeafType(typeFromAST(schema, type))
 }
 
 // The compiler keeps one operation per document, takes an absent variable in an object for null, forgets directives
 // above fragments, and goes on with a mutation after a failed field: only what has none of these is compiled.
-function isCompilable(document: DocumentNode): boolean {
+function traits(schema: GraphQLSchema, document: DocumentNode): Pick<Checked, 'compilable' | 'conditional'> {
   let operations = 0
   let plain = true
+  let conditional = false
+  const whole: string[] = [Kind.ARGUMENT, Kind.VARIABLE_DEFINITION]
   visit(document, {
     OperationDefinition(node) {
       operations++
       plain &&= node.operation === OperationTypeNode.QUERY
     },
-    Variable: () => void (plain = false),
-    Directive: () => void (plain = false)
+    VariableDefinition: node => void (plain &&= isSimple(schema, node)),
+    Variable: (_node, _key, parent) => void (plain &&= whole.includes((parent as ASTNode).kind)),
+    Directive: () => void (conditional = true)
   })
-  return plain && operations === 1
+  return { compilable: plain && operations === 1 && !conditional, conditional }
 }
 
 const rememberedAtMost = 1000
@@ -119,7 +134,7 @@ export class Documents {
     try {
       const document = parse(query, { maxTokens: 10000 })
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-      if (errors.length === 0) return { document, compilable: isCompilable(document) }
+      if (errors.length === 0) return { document, ...traits(this.schema, document) }
       return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
       // Both descend by recursion, so a document of braces alone uses up the stack.

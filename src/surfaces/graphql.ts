@@ -18,17 +18,9 @@ import { allResources, camel, resourceNamed, type Resource } from '../kernel/res
 import type { TObject } from '../kernel/schema.js'
 import type { RecordRow } from '../kernel/read.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
-import {
-  nestedConnection,
-  nestedRecord,
-  nodesByIds,
-  rootConnection,
-  rootRecord,
-  runOperation,
-  subscribe,
-  type ConnectionArgs,
-  type GraphContext
-} from './graphql-resolvers.js'
+import type { ConnectionArgs, GraphContext } from './graphql-requests.js'
+import { nestedConnection, nestedRecord } from './graphql-relations.js'
+import { nodesByIds, rootConnection, rootRecord, runOperation, subscribe } from './graphql-resolvers.js'
 import { searchField } from './graphql-search.js'
 import { description, describe, pascal, TypeFactory } from './graphql-types.js'
 
@@ -199,7 +191,6 @@ class Builder {
       },
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
-        context.loaders.clear()
         const answer = await runOperation(
           operation,
           {
