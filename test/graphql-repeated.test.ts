@@ -113,7 +113,7 @@ t.test('the same document, again and again', async t => {
   })
 
   await t.test('a subscription is refused as the client’s fault', async t => {
-    const { body } = await graphql('subscription { x }')
+    const { body } = await graphql('subscription { events { id } }')
     t.match(body, { errors: [{ extensions: { code: 'bad_request' } }] })
   })
 
