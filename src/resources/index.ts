@@ -1,6 +1,6 @@
 import type { Operation } from '../kernel/operation.js'
 import { standardOperations } from '../kernel/standard.js'
-import { activities } from './activities/resource.js'
+import { activityOperations } from './activities/operations.js'
 import { apiKeyOperations } from './identity/api-keys.js'
 import { campaigns } from './campaigns/resource.js'
 import { companies } from './companies/resource.js'
@@ -35,7 +35,7 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...pipelineOperations,
   ...dealOperations,
   ...standardOperations(leads),
-  ...standardOperations(activities),
+  ...activityOperations,
   ...standardOperations(products),
   ...standardOperations(orders),
   ...standardOperations(campaigns),
