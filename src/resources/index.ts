@@ -10,6 +10,7 @@ import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
 import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
+import { lifecycleOperations } from './lifecycle/operations.js'
 import { leads } from './leads/resource.js'
 import { orders } from './orders/resource.js'
 import { pipelineOperations } from './pipelines/operations.js'
@@ -30,8 +31,8 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...workspaceOperations,
   ...userOperations,
   ...apiKeyOperations,
-  ...standardOperations(companies),
-  ...standardOperations(contacts),
+  ...lifecycleOperations(companies),
+  ...lifecycleOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
   ...standardOperations(leads),
