@@ -15,6 +15,7 @@ CREATE TABLE "lifecycle_history" (
 DROP INDEX "activities_due";--> statement-breakpoint
 DROP INDEX "activities_todo";--> statement-breakpoint
 CREATE INDEX "lifecycle_history_stage" ON "lifecycle_history" USING btree ("workspace_id","resource","stage","record_id","at");--> statement-breakpoint
+CREATE INDEX "record_changes_time" ON "record_changes" USING btree ("workspace_id","resource","record_id","at","id");--> statement-breakpoint
 CREATE INDEX "activities_todo_all" ON "activities" USING btree ("workspace_id",coalesce(due_at, 'infinity'::timestamptz),"id") WHERE status = 'planned' and deleted_at is null;--> statement-breakpoint
 CREATE INDEX "activities_due" ON "activities" USING btree ("workspace_id",coalesce(due_at, 'infinity'::timestamptz),"id");--> statement-breakpoint
 CREATE INDEX "activities_todo" ON "activities" USING btree ("workspace_id","owner_id",coalesce(due_at, 'infinity'::timestamptz),"id") WHERE status = 'planned' and deleted_at is null;--> statement-breakpoint

@@ -15,6 +15,7 @@ import { leads } from './leads/resource.js'
 import { orders } from './orders/resource.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
+import { timelineOperations } from './timeline/operations.js'
 import { touches } from './touches/resource.js'
 import { userOperations } from './identity/users.js'
 import { workspaceOperations } from './identity/workspaces.js'
@@ -37,6 +38,7 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...dealOperations,
   ...standardOperations(leads),
   ...activityOperations,
+  ...timelineOperations,
   ...standardOperations(products),
   ...standardOperations(orders),
   ...standardOperations(campaigns),

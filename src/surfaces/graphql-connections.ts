@@ -25,7 +25,8 @@ export interface Connection {
   count(): Promise<number>
 }
 
-const pageInfo = new GraphQLObjectType({
+/** Relay's type of where a page stands. */
+export const pageInfo = new GraphQLObjectType({
   name: 'PageInfo',
   description: 'Where a page stands in its list, as Relay defines it.',
   fields: {

@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader'
+import type { Attached, EntryPage, EntryRequest } from '../kernel/attached.js'
 import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import {
@@ -74,6 +75,15 @@ export class Loaders {
       ids => listByParent(this.ctx, target, relation.field, ids, request),
       { rows: [], more: false, cursor: () => '' }
     ).load(parent)
+  }
+
+  /** A page of an attached list of a record. */
+  entries(attached: Attached, parent: string, request: EntryRequest): Promise<EntryPage> {
+    const key = `${attached.resource.name}|${attached.name}|${JSON.stringify(request)}`
+    return this.loader<EntryPage>(key, ids => attached.read(this.ctx, ids, request), {
+      rows: [],
+      more: false
+    }).load(parent)
   }
 
   /** How many records point to a parent. */
