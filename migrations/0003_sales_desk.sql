@@ -27,7 +27,8 @@ CREATE TABLE "activities" (
 	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("subject", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "activities_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "activities_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
-	CONSTRAINT "activities_ended" CHECK (ended_at >= occurred_at)
+	CONSTRAINT "activities_ended" CHECK (ended_at >= occurred_at),
+	CONSTRAINT "activities_completed" CHECK ((status = 'completed') = (completed_at is not null))
 );
 --> statement-breakpoint
 CREATE TABLE "campaigns" (
@@ -177,6 +178,20 @@ CREATE TABLE "leads" (
 	CONSTRAINT "leads_known" CHECK (coalesce(first_name, last_name, email, phone, company_name) is not null)
 );
 --> statement-breakpoint
+CREATE TABLE "lifecycle_history" (
+	"workspace_id" uuid NOT NULL,
+	"resource" text NOT NULL,
+	"record_id" uuid NOT NULL,
+	"at" timestamp(3) with time zone NOT NULL,
+	"seq" bigint NOT NULL,
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"recorded_at" timestamp(3) with time zone NOT NULL,
+	"stage" text,
+	"actor_type" text NOT NULL,
+	"actor_id" uuid,
+	CONSTRAINT "lifecycle_history_pkey" PRIMARY KEY("workspace_id","resource","record_id","at","seq")
+);
+--> statement-breakpoint
 CREATE TABLE "orders" (
 	"workspace_id" uuid NOT NULL,
 	"id" uuid NOT NULL,
@@ -283,8 +298,9 @@ CREATE INDEX "activities_created" ON "activities" USING btree ("workspace_id","c
 CREATE INDEX "activities_updated" ON "activities" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "activities_search" ON "activities" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "activities_occurred" ON "activities" USING btree ("workspace_id","occurred_at","id");--> statement-breakpoint
-CREATE INDEX "activities_due" ON "activities" USING btree ("workspace_id",coalesce("due_at", 'infinity'::timestamptz),"id");--> statement-breakpoint
-CREATE INDEX "activities_todo" ON "activities" USING btree ("workspace_id","status","due_at") WHERE status = 'planned';--> statement-breakpoint
+CREATE INDEX "activities_due" ON "activities" USING btree ("workspace_id",coalesce(due_at, 'infinity'::timestamptz),"id");--> statement-breakpoint
+CREATE INDEX "activities_todo" ON "activities" USING btree ("workspace_id","owner_id",coalesce(due_at, 'infinity'::timestamptz),"id") WHERE status = 'planned' and deleted_at is null;--> statement-breakpoint
+CREATE INDEX "activities_todo_all" ON "activities" USING btree ("workspace_id",coalesce(due_at, 'infinity'::timestamptz),"id") WHERE status = 'planned' and deleted_at is null;--> statement-breakpoint
 CREATE INDEX "activities_contact" ON "activities" USING btree ("workspace_id","contact_id","occurred_at","id");--> statement-breakpoint
 CREATE INDEX "activities_company" ON "activities" USING btree ("workspace_id","company_id","occurred_at","id");--> statement-breakpoint
 CREATE INDEX "activities_lead" ON "activities" USING btree ("workspace_id","lead_id","occurred_at","id");--> statement-breakpoint
@@ -323,6 +339,7 @@ CREATE INDEX "leads_campaign" ON "leads" USING btree ("workspace_id","campaign_i
 CREATE INDEX "leads_contact" ON "leads" USING btree ("workspace_id","contact_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "leads_company" ON "leads" USING btree ("workspace_id","company_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "leads_deal" ON "leads" USING btree ("workspace_id","deal_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "lifecycle_history_stage" ON "lifecycle_history" USING btree ("workspace_id","resource","stage","record_id","at");--> statement-breakpoint
 CREATE INDEX "orders_created" ON "orders" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "orders_updated" ON "orders" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "orders_search" ON "orders" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
@@ -347,6 +364,7 @@ ALTER TABLE "contacts" ADD CONSTRAINT "contacts_campaign_fkey" FOREIGN KEY ("wor
 ALTER TABLE "deals" ADD CONSTRAINT "deals_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deals" ADD CONSTRAINT "deals_product_fkey" FOREIGN KEY ("workspace_id","product_id") REFERENCES "public"."products"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "users" ADD CONSTRAINT "users_team_fkey" FOREIGN KEY ("workspace_id","team_id") REFERENCES "public"."teams"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "record_changes_time" ON "record_changes" USING btree ("workspace_id","resource","record_id","at","id");--> statement-breakpoint
 CREATE INDEX "companies_search" ON "companies" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "contacts_search" ON "contacts" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "contacts_campaign" ON "contacts" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint

@@ -95,7 +95,8 @@ export const samples: Record<string, Sample> = {
   activity: {
     create: n => ({ type: 'note', subject: textOf(n) }),
     update: { body: 'Asked for a quote', outcome: 'interested' },
-    values: { occurredAt: ['2025-01-01T00:00:00.000Z', '2025-02-28T12:00:00.500Z'] }
+    values: { occurredAt: ['2025-01-01T00:00:00.000Z', '2025-02-28T12:00:00.500Z'] },
+    omit: ['completedAt']
   },
   product: {
     create: n => ({ name: textOf(n) }),

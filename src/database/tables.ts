@@ -108,7 +108,8 @@ export const recordChanges = pgTable(
   },
   t => [
     primaryKey({ name: 'record_changes_pkey', columns: [t.workspaceId, t.id] }),
-    index('record_changes_record').on(t.workspaceId, t.resource, t.recordId, t.version)
+    index('record_changes_record').on(t.workspaceId, t.resource, t.recordId, t.version),
+    index('record_changes_time').on(t.workspaceId, t.resource, t.recordId, t.at, t.id)
   ]
 )
 

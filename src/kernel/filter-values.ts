@@ -3,6 +3,7 @@ import type { Context } from './context.js'
 import { KithError, type ErrorItem } from './errors.js'
 import type { FieldInfo } from './resource.js'
 import type { Field, Kind, TSchema } from './schema.js'
+import { sortExpression } from './sort.js'
 import { compile, type Validator } from './validate.js'
 
 /** Every operator there is. */
@@ -151,6 +152,14 @@ function compare(column: Sql, type: string, operator: Operator, value: unknown):
   }
 }
 
+// A null sorts as the greatest, so none lies below a value: the index that a list is ordered by serves the range too.
+function comparedColumn({ column, kind, sqlType, nullable }: FieldInfo, alias: string, op: Operator): Sql {
+  const isBelow = op === 'lt' || op === 'lte'
+  const isTime = kind === 'instant' || kind === 'day'
+  const name = `${alias}."${column}"`
+  return raw(isBelow && isTime ? sortExpression(name, sqlType, nullable) : name)
+}
+
 /** One comparison of one field, as SQL over the table alias. */
 export function condition(
   scan: Scan,
@@ -179,7 +188,7 @@ export function condition(
       values === value ? values.map(lower) : lower(value)
     )
   }
-  return compare(column, field.sqlType, operator, value)
+  return compare(comparedColumn(field, alias, operator), field.sqlType, operator, value)
 }
 
 const customName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/

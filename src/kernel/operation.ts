@@ -1,3 +1,4 @@
+import type { Attached } from './attached.js'
 import { authorize } from './authorize.js'
 import type { Context, Database, TransactionContext } from './context.js'
 import { KithError } from './errors.js'
@@ -62,6 +63,8 @@ interface Config<P, Q, B, R, A extends boolean> {
   atomic?: A
   /** The answer holds a secret that must not be kept for a replay. */
   secret?: boolean
+  /** The list of entries that it reads of one record, and GraphQL as a connection of many. */
+  attached?: Attached
   /** The bytes that a body may have; 1 MiB unless said. */
   bodyLimit?: number
   run(ctx: A extends true ? TransactionContext : Context, input: Input<P, Q, B>): Promise<R>

@@ -1,7 +1,7 @@
 import type { Watch } from '../kernel/events.js'
 import type { Operation } from '../kernel/operation.js'
 import { standardOperations } from '../kernel/standard.js'
-import { activities } from './activities/resource.js'
+import { activityOperations } from './activities/operations.js'
 import { apiKeyOperations } from './identity/api-keys.js'
 import { campaigns } from './campaigns/resource.js'
 import { companies } from './companies/resource.js'
@@ -13,12 +13,14 @@ import type { Sequencer } from './events/read.js'
 import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
 import { leadOperations } from './leads/operations.js'
+import { lifecycleOperations } from './lifecycle/operations.js'
 import { orders } from './orders/resource.js'
 import { roleOperations } from './identity/roles.js'
 import { teamOperations } from './identity/teams.js'
 import { searchOperations } from './search/operations.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
+import { timelineOperations } from './timeline/operations.js'
 import { touches } from './touches/resource.js'
 import { userOperations } from './identity/users.js'
 import { workspaceOperations } from './identity/workspaces.js'
@@ -38,12 +40,13 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...teamOperations,
   ...roleOperations,
   ...apiKeyOperations,
-  ...standardOperations(companies),
-  ...standardOperations(contacts),
+  ...lifecycleOperations(companies),
+  ...lifecycleOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
   ...leadOperations,
-  ...standardOperations(activities),
+  ...activityOperations,
+  ...timelineOperations,
   ...standardOperations(products),
   ...standardOperations(orders),
   ...standardOperations(campaigns),

@@ -18,7 +18,8 @@ import type { Connection } from './graphql-requests.js'
 import { Json } from './graphql-scalars.js'
 import { describe, type TypeFactory } from './graphql-types.js'
 
-const pageInfo = new GraphQLObjectType({
+/** Relay's type of where a page stands. */
+export const pageInfo = new GraphQLObjectType({
   name: 'PageInfo',
   description: 'Where a page stands in its list, as Relay defines it.',
   fields: {

@@ -41,7 +41,8 @@ export interface Connection {
   count(): number | Promise<number>
 }
 
-function pageSize(name: 'first' | 'last', value: number): number {
+/** How many rows an argument asks for; a 400 where that is none or too many. */
+export function pageSize(name: 'first' | 'last', value: number): number {
   if (value >= 1 && value <= maxPageSize) return value
   throw parameterError(name, `${name} must be between 1 and ${maxPageSize}.`, 'out_of_range')
 }

@@ -17,6 +17,7 @@ import type { Operation, RecordAnswer } from '../kernel/operation.js'
 import { allResources, camel, resourceNamed, type Resource } from '../kernel/resource.js'
 import type { TObject } from '../kernel/schema.js'
 import type { RecordRow } from '../kernel/read.js'
+import { EntryLists } from './graphql-entries.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
 import type { ConnectionArgs, GraphContext } from './graphql-requests.js'
 import { nestedConnection, nestedRecord } from './graphql-relations.js'
@@ -39,6 +40,11 @@ class Builder {
   private readonly connections = new Map<string, GraphQLObjectType>()
   private readonly types = new TypeFactory(name => this.record(resourceNamed(name)))
   private readonly filters = new Filters(this.types)
+  private readonly lists: EntryLists
+
+  constructor(operations: readonly Operation[]) {
+    this.lists = new EntryLists(this.types, operations)
+  }
 
   record(resource: Resource): GraphQLObjectType {
     const known = this.records.get(resource.name)
@@ -47,7 +53,11 @@ class Builder {
       name: resource.typeName,
       description: resource.description,
       interfaces: [node],
-      fields: () => ({ ...this.ownFields(resource), ...this.relations(resource) })
+      fields: () => ({
+        ...this.ownFields(resource),
+        ...this.relations(resource),
+        ...this.lists.of(resource.name)
+      })
     })
     this.records.set(resource.name, made)
     return made
@@ -287,7 +297,7 @@ const nodeFields: Fields = {
 
 /** The GraphQL schema over the operations: records and their relations, lists, and one field for each operation. */
 export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
-  const builder = new Builder()
+  const builder = new Builder(operations)
   const listed = allResources().filter(r => operations.some(o => o.name === `${r.plural}.list`))
   const named = (kind: Operation['kind']) => operations.filter(o => o.kind === kind && o.graphql !== null)
   const isStream = (o: Operation) => o.result.kind === 'stream'

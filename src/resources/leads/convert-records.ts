@@ -1,10 +1,9 @@
 import type { TransactionContext } from '../../kernel/context.js'
 import type { RecordRow } from '../../kernel/read.js'
-import { standardWriter } from '../../kernel/writer.js'
+import { writerOf } from '../../kernel/writer.js'
 import { companies } from '../companies/resource.js'
 import { contacts } from '../contacts/resource.js'
 import { deals } from '../deals/resource.js'
-import { dealWriter } from '../deals/writer.js'
 import { matchCompany, matchContact, type Traces } from './convert-match.js'
 import { choose, link, make, type Made, type Plan } from './convert-parts.js'
 import type { Choice } from './convert-schemas.js'
@@ -27,9 +26,6 @@ export interface Source {
   convertedAt: string | undefined
 }
 
-const companyWriter = standardWriter(companies)
-const contactWriter = standardWriter(contacts)
-
 const pick = (lead: RecordRow, names: readonly string[]) => Object.fromEntries(names.map(n => [n, lead[n]]))
 
 // Without a word of the caller: the record that the lead has, else a new one if the lead says enough.
@@ -51,7 +47,7 @@ export async function companyOf(
 ): Promise<Made | undefined> {
   const plan: Plan = {
     resource: companies,
-    writer: companyWriter,
+    writer: writerOf(companies),
     inherited: {
       name: lead.companyName,
       domain: lead.companyDomain,
@@ -92,7 +88,7 @@ export async function contactOf(
 ): Promise<Made | undefined> {
   const plan: Plan = {
     resource: contacts,
-    writer: contactWriter,
+    writer: writerOf(contacts),
     inherited: { ...pick(lead, personal), ownerId, companyId },
     defaults: {}
   }
@@ -120,7 +116,7 @@ export async function dealOf(
   const opened = choice.create?.history === undefined && convertedAt !== undefined
   const plan: Plan = {
     resource: deals,
-    writer: dealWriter,
+    writer: writerOf(deals),
     inherited: { ...pick(lead, ['sourceChannel', 'campaignId']), ...ids, leadId: lead.id },
     defaults: { name: dealName(lead), ownerId, ...(opened && { openedAt: convertedAt }) }
   }
