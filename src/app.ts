@@ -10,6 +10,7 @@ import { docsRoutes } from './http/docs.js'
 import { healthRoutes } from './http/health.js'
 import { logRequests } from './http/logging.js'
 import { readJson, refuseBadEscapes } from './http/parsing.js'
+import { rateLimits } from './http/rate-limit.js'
 import { allowOrigins, commonHeaders } from './http/security.js'
 import { KithError } from './kernel/errors.js'
 import { sequenceEvents } from './kernel/events.js'
@@ -36,9 +37,10 @@ export interface KithApp extends FastifyInstance {
 
 const requestId = /^[A-Za-z0-9._-]{1,128}$/
 
-function makeServer(loggerInstance: FastifyBaseLogger): FastifyInstance {
+function makeServer(loggerInstance: FastifyBaseLogger, trustProxy: string[]): FastifyInstance {
   return fastify({
     loggerInstance,
+    trustProxy: trustProxy.length > 0 && trustProxy,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 512 },
     bodyLimit: 1024 * 1024,
@@ -75,7 +77,7 @@ async function httpPlugins(app: FastifyInstance, config: Config): Promise<void> 
 
 /** Puts the program together: the http plugins, then the surfaces over the operations. Listens to nothing yet. */
 export async function buildApp({ config, database, logger, migrated }: AppOptions): Promise<KithApp> {
-  const app = makeServer(logger)
+  const app = makeServer(logger, config.trustProxy)
   let draining = false
   endConnections(app, () => draining)
   await httpPlugins(app, config)
@@ -83,7 +85,7 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
     ofKey: key => principalOfKey(database, key),
     ofUser: (workspace, subject, by) => principalOfUser(database, workspace, subject, by)
   })
-  authenticateRequests(app, authenticate)
+  authenticateRequests(app, authenticate, await rateLimits(app, config.rateLimit))
   healthRoutes(app, { ready: migrated, draining: () => draining })
   const sign: SignToken =
     config.jwtSecret === undefined

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context, Database } from '../kernel/context.js'
 import { parameterError } from '../kernel/errors.js'
 import type { Operation } from '../kernel/operation.js'
+import type { Count } from './rate-limit.js'
 
 type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>
 
@@ -14,6 +15,8 @@ declare module 'fastify' {
     operation?: Operation
     /** A route without an operation that needs a credential all the same. */
     authenticated?: boolean
+    /** A route that orchestrators ask all the time. */
+    unlimited?: boolean
   }
 }
 
@@ -26,17 +29,24 @@ const nobody: Principal = {
   rowScope: 'all'
 }
 
-/** Authenticates before a body is read, so that strangers cost little. */
-export function authenticateRequests(
-  app: FastifyInstance,
-  authenticate: (request: FastifyRequest) => Promise<Principal>
-): void {
+/** Answers who an `Authorization` header stands for; throws a 401. */
+export type Authenticate = (authorization: string | undefined) => Promise<Principal>
+
+/** Authenticates and counts requests before a body is read, so that strangers cost little. */
+export function authenticateRequests(app: FastifyInstance, authenticate: Authenticate, count: Count): void {
   app.decorateRequest('principal', null)
-  app.addHook('onRequest', async request => {
-    const { operation, authenticated } = request.routeOptions.config
+  app.addHook('onRequest', async (request, reply) => {
+    const { operation, authenticated, unlimited } = request.routeOptions.config
+    let refused: Error | undefined
     if (authenticated || (operation && operation.permission !== 'public')) {
-      request.principal = await authenticate(request)
+      try {
+        request.principal = await authenticate(request.headers.authorization)
+      } catch (error) {
+        refused = error as Error
+      }
     }
+    if (!unlimited) void reply.headers(await count(request))
+    if (refused) throw refused
   })
 }
 
