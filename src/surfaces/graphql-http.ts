@@ -1,36 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import {
-  execute as interpret,
-  GraphQLError,
-  OperationTypeNode,
-  type ExecutionResult,
-  type GraphQLSchema
-} from 'graphql'
+import { OperationTypeNode, type ExecutionResult } from 'graphql'
 import mercurius from 'mercurius'
 import { KithError, parameterError } from '../kernel/errors.js'
-import { Closed, Nullable, Text, Type } from '../kernel/schema.js'
-import { compile, refuse } from '../kernel/validate.js'
+import { refuse } from '../kernel/validate.js'
 import { graphqlSchema } from './graphql.js'
+import { checkRequest, executor, type Answer, type GraphRequest } from './graphql-execute.js'
 import { Loaders } from './graphql-loaders.js'
-import { toGraphQLError, type GraphContext } from './graphql-resolvers.js'
+import type { GraphContext } from './graphql-resolvers.js'
 import { Documents, operationOf } from './graphql-validation.js'
 import { refuseOtherMethods, type SurfaceOptions } from './rest.js'
-
-interface GraphRequest {
-  query: string
-  operationName?: string | null
-  variables?: Record<string, unknown> | null
-  extensions?: Record<string, unknown> | null
-}
-
-const free = () => Type.Optional(Type.Unsafe<unknown>({ type: ['object', 'null'] }))
-const requestSchema = Closed({
-  query: Text(100_000),
-  operationName: Type.Optional(Nullable(Text(1000))),
-  variables: free(),
-  extensions: free()
-})
-const checkRequest = compile(requestSchema, 'body')
 
 const graphqlJson = 'application/graphql-response+json'
 
@@ -73,48 +51,8 @@ function requestOf(request: FastifyRequest): GraphRequest {
   return found as unknown as GraphRequest
 }
 
-interface Answer {
-  result: ExecutionResult
-  /** The request could not be run at all. */
-  refused: boolean
-}
-
 // Errors are translated below, where their causes are still attached.
 const asTheyAre = (result: ExecutionResult) => ({ statusCode: 200, response: result })
-
-const unnamed = () =>
-  new GraphQLError('Name the one operation of the document that is to run.', {
-    extensions: { code: 'bad_request', status: 400 }
-  })
-
-const noSubscriptions = () =>
-  new GraphQLError('There are no subscriptions here.', { extensions: { code: 'bad_request', status: 400 } })
-
-type Execute = (
-  request: GraphRequest,
-  context: GraphContext,
-  fallback: (e: unknown) => KithError
-) => Promise<Answer>
-
-function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Execute {
-  return async ({ query, operationName, variables }, context, fallback) => {
-    const { document, errors, compilable } = documents.check(query)
-    if (!document) return { result: { errors: errors! }, refused: true }
-    const wrong = documents.checkVariables(document, operationName ?? undefined, variables ?? {})
-    if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
-    const operation = operationOf(document, operationName ?? undefined)
-    if (!operation) return { result: { errors: [unnamed()] }, refused: true }
-    if (operation.operation === OperationTypeNode.SUBSCRIPTION)
-      return { result: { errors: [noSubscriptions()] }, refused: true }
-    const contextValue = { ...context }
-    const name = operationName ?? undefined
-    const result: ExecutionResult = compilable
-      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(query, contextValue)
-      : await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
-    const shown = result.errors?.map(e => toGraphQLError(e, fallback))
-    return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
-  }
-}
 
 function statusOf({ refused, result }: Answer, type: string): number {
   if (!refused || type !== graphqlJson) return 200
@@ -135,8 +73,12 @@ function refuseMutation(
 }
 
 function send(reply: FastifyReply, answer: Answer, type: string): FastifyReply {
-  const { errors, data } = answer.result
-  const body = { ...(errors && { errors }), ...(data !== undefined && { data }) }
+  const { errors, data, extensions } = answer.result
+  const body = {
+    ...(errors && { errors }),
+    ...(data !== undefined && { data }),
+    ...(extensions && { extensions })
+  }
   return reply
     .code(statusOf(answer, type))
     .header('content-type', `${type}; charset=utf-8`)

@@ -28,6 +28,10 @@ export interface ConnectionArgs {
   orderBy?: string | null
 }
 
+/** How many records a list has unless asked for more or less. */
+export const rootPageSize = 50
+export const nestedPageSize = 10
+
 function pageSize(name: 'first' | 'last', value: number): number {
   if (value >= 1 && value <= maxPageSize) return value
   throw parameterError(name, `${name} must be between 1 and ${maxPageSize}.`, 'out_of_range')
@@ -78,7 +82,7 @@ export async function rootConnection(
     resource,
     args,
     selectedColumns(resource, info, true).names,
-    50,
+    rootPageSize,
     ''
   )
   const page = await listRecords(ctx, resource, connection.request)
@@ -107,7 +111,7 @@ export async function nestedConnection(
   const columns = selectedColumns(target, info, true)
   const key = `${target.name}|${columns.key}|${JSON.stringify(args)}`
   const connection = loaders.connection(key, () =>
-    connectionRequest(ctx, target, args, columns.names, 10, key)
+    connectionRequest(ctx, target, args, columns.names, nestedPageSize, key)
   )
   const page = await loaders.many(target, relation, parent.id, connection)
   return { page, connection, count: () => loaders.count(target, relation, parent.id, connection) }

@@ -16,6 +16,8 @@ import {
   type ValueNode
 } from 'graphql'
 import type { ErrorItem } from '../kernel/errors.js'
+import { Cost } from './graphql-cost.js'
+import { guardShape, limits, tooComplex } from './graphql-guards.js'
 
 /** A document that may run, or what is wrong with it. */
 export interface Checked {
@@ -23,6 +25,7 @@ export interface Checked {
   errors?: GraphQLError[]
   /** Whether the compiled form of the document does exactly what the interpreted one does. */
   compilable?: boolean
+  cost?: Cost
 }
 
 // The compiler keeps one operation per document, takes an absent variable in an object for null, forgets directives
@@ -40,6 +43,9 @@ function isCompilable(document: DocumentNode): boolean {
   })
   return plain && operations === 1
 }
+
+// The parser says it in words only.
+const tokens = /contains more tha[nt] \d+ tokens/
 
 const rememberedAtMost = 1000
 
@@ -100,6 +106,13 @@ function literalItems(document: DocumentNode, error: GraphQLError): ErrorItem[] 
   return path ? [item(path, error.message)] : []
 }
 
+function unreadable(error: unknown): GraphQLError {
+  // All of it descends by recursion, so a document of braces alone uses up the stack.
+  if (!(error instanceof GraphQLError)) return tooComplex('The document nests too deeply.')
+  if (tokens.test(error.message)) return tooComplex(`Write at most ${limits.tokens} tokens.`)
+  return invalid(error, 'bad_request', [])
+}
+
 /** Parses and validates documents, remembering those seen lately. */
 export class Documents {
   private readonly known = new Map<string, Checked>()
@@ -117,14 +130,15 @@ export class Documents {
 
   private examine(query: string): Checked {
     try {
-      const document = parse(query, { maxTokens: 10000 })
+      const document = parse(query, { maxTokens: limits.tokens })
+      const guarded = guardShape(document)
+      if (guarded) return { errors: [guarded] }
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-      if (errors.length === 0) return { document, compilable: isCompilable(document) }
+      if (errors.length === 0)
+        return { document, compilable: isCompilable(document), cost: new Cost(this.schema, document) }
       return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
-      // Both descend by recursion, so a document of braces alone uses up the stack.
-      const told = error instanceof GraphQLError ? error : new GraphQLError('The document nests too deeply.')
-      return { errors: [invalid(told, 'bad_request', [])] }
+      return { errors: [unreadable(error)] }
     }
   }
 

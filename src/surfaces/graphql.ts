@@ -18,11 +18,15 @@ import { allResources, camel, resourceNamed, type Resource } from '../kernel/res
 import type { TObject } from '../kernel/schema.js'
 import type { RecordRow } from '../kernel/read.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
+import { guardsInWords } from './graphql-guards.js'
+import { idsCost, listCost, nestedListCost, operationCost } from './graphql-cost.js'
 import {
   nestedConnection,
+  nestedPageSize,
   nestedRecord,
   nodesByIds,
   rootConnection,
+  rootPageSize,
   rootRecord,
   runOperation,
   type ConnectionArgs,
@@ -91,6 +95,7 @@ class Builder {
             type: new GraphQLNonNull(this.connection(target)),
             description: `The ${target.plural} of this ${resource.name}; the limit counts for each ${resource.name}.`,
             args: connectionArguments(target, this.types, this.filters),
+            ...nestedListCost(nestedPageSize),
             resolve: (parent, args: ConnectionArgs, context, info) =>
               nestedConnection(relation, parent, args, context, info)
           }
@@ -120,6 +125,7 @@ class Builder {
         type: new GraphQLNonNull(this.connection(resource)),
         description: `The ${resource.plural} of the workspace.`,
         args: connectionArguments(resource, this.types, this.filters),
+        ...listCost(rootPageSize),
         resolve: (_root, args, context, info) =>
           rootConnection(resource, args as ConnectionArgs, context, info)
       }
@@ -142,6 +148,7 @@ class Builder {
         : new GraphQLNonNull(this.types.objectOutput(result.schema as TObject, hint)),
       description: operation.summary + '.',
       args,
+      ...operationCost(operation.permission === 'metrics:read'),
       resolve: async (_root, given: Input, context, info) => {
         const request = {
           params: pick(params, given),
@@ -176,6 +183,7 @@ class Builder {
           description: 'What to write.'
         }
       },
+      ...operationCost(false),
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
         context.loaders.clear()
@@ -269,6 +277,7 @@ const nodeFields: Fields = {
         description: 'At most 200.'
       }
     },
+    ...idsCost,
     resolve: (_root, { ids }: Input, context) => nodesByIds(ids as string[], context, 'ids')
   }
 }
@@ -282,6 +291,7 @@ export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
   const writes = inNamespaces(named('write').map(o => [o.graphql!, builder.mutation(o)]))
   const lookups = Object.assign({}, ...listed.map(r => builder.lookups(r))) as Fields
   return new GraphQLSchema({
+    description: guardsInWords,
     query: new GraphQLObjectType({
       name: 'Query',
       description: 'What can be read.',
