@@ -1,5 +1,6 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { randomUUID } from 'node:crypto'
+import { handleProtocols } from 'graphql-ws'
 import type { Logger } from 'pino'
 import type { Config } from './config.js'
 import type { OpenDatabase } from './database/client.js'
@@ -17,8 +18,10 @@ import { sequenceEvents } from './kernel/events.js'
 import { allOperations } from './operations.js'
 import { principalOfKey, principalOfUser } from './resources/identity/principals.js'
 import type { SignToken } from './resources/identity/sign-in.js'
+import { webSockets } from './http/sockets.js'
 import { contracts } from './surfaces/contracts.js'
 import { graphqlRoutes } from './surfaces/graphql-http.js'
+import type { Access } from './surfaces/graphql-socket.js'
 import { restRoutes } from './surfaces/rest.js'
 import { version } from './version.js'
 
@@ -85,7 +88,9 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
     ofKey: key => principalOfKey(database, key),
     ofUser: (workspace, subject, by) => principalOfUser(database, workspace, subject, by)
   })
-  authenticateRequests(app, authenticate, await rateLimits(app, config.rateLimit))
+  const count = await rateLimits(app, config.rateLimit)
+  await webSockets(app, handleProtocols)
+  authenticateRequests(app, authenticate, count)
   healthRoutes(app, { ready: migrated, draining: () => draining })
   const sign: SignToken =
     config.jwtSecret === undefined
@@ -97,7 +102,13 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
   })
   const surface = { operations, database, context: contextMaker(database) }
   restRoutes(app, surface)
-  await graphqlRoutes(app, surface, asKithError)
+  const access: Access = {
+    count,
+    async authenticate(request, authorization) {
+      request.principal = await authenticate(authorization)
+    }
+  }
+  await graphqlRoutes(app, surface, access, asKithError)
   await docsRoutes(app, contracts(operations, version))
   return Object.assign(app, { drain: () => void (draining = true) })
 }

@@ -38,7 +38,9 @@ export function authenticateRequests(app: FastifyInstance, authenticate: Authent
   app.addHook('onRequest', async (request, reply) => {
     const { operation, authenticated, unlimited } = request.routeOptions.config
     let refused: Error | undefined
-    if (authenticated || (operation && operation.permission !== 'public')) {
+    // A socket may bring its credential later, in a message.
+    const later = request.ws && request.headers.authorization === undefined
+    if ((authenticated && !later) || (operation && operation.permission !== 'public')) {
       try {
         request.principal = await authenticate(request.headers.authorization)
       } catch (error) {

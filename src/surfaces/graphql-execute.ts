@@ -3,6 +3,7 @@ import {
   execute as interpret,
   GraphQLError,
   OperationTypeNode,
+  type DocumentNode,
   type ExecutionResult,
   type GraphQLSchema
 } from 'graphql'
@@ -34,12 +35,6 @@ export const checkRequest = compile(
   'body'
 )
 
-export interface Answer {
-  result: ExecutionResult
-  /** The request could not be run at all. */
-  refused: boolean
-}
-
 const unnamed = () =>
   new GraphQLError('Name the one operation of the document that is to run.', {
     extensions: { code: 'bad_request', status: 400 }
@@ -48,34 +43,46 @@ const unnamed = () =>
 const noSubscriptions = () =>
   new GraphQLError('There are no subscriptions here.', { extensions: { code: 'bad_request', status: 400 } })
 
-const refusal = (...errors: GraphQLError[]): Answer => ({ result: { errors }, refused: true })
+/** An operation that has passed all checks and guards. */
+export interface Prepared {
+  document: DocumentNode
+  /** Runs it; errors of the program are told by `fallback`. */
+  run(context: GraphContext, fallback: (e: unknown) => KithError): Promise<ExecutionResult>
+}
 
-/** Checks, guards and runs one operation; errors of the program are told by `fallback`. */
-export type Execute = (
-  request: GraphRequest,
-  context: GraphContext,
-  fallback: (e: unknown) => KithError
-) => Promise<Answer>
+/** Checks a request, or answers what is wrong with it. */
+export type Prepare = (request: GraphRequest) => Prepared | GraphQLError[]
 
-export function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Execute {
-  return async ({ query, operationName, variables }, context, fallback) => {
+/** Makes the way that every operation takes, whatever protocol it came by. */
+export function preparer(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Prepare {
+  return ({ query, operationName, variables }) => {
     const { document, errors, compilable, cost: costs } = documents.check(query)
-    if (!document) return refusal(...errors!)
+    if (!document) return errors!
     const name = operationName ?? undefined
     const wrong = documents.checkVariables(document, name, variables ?? {})
-    if (wrong.length > 0) return refusal(...wrong)
+    if (wrong.length > 0) return wrong
     const operation = operationOf(document, name)
-    if (!operation) return refusal(unnamed())
-    if (operation.operation === OperationTypeNode.SUBSCRIPTION) return refusal(noSubscriptions())
+    if (!operation) return [unnamed()]
+    if (operation.operation === OperationTypeNode.SUBSCRIPTION) return [noSubscriptions()]
     const cost = costs!.of(name, variables ?? {})
     const expensive = guardCost(cost)
-    if (expensive) return refusal(expensive)
-    const contextValue = { ...context }
-    const result: ExecutionResult = compilable
-      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(query, contextValue)
-      : await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
-    const shown = result.errors?.map(e => toGraphQLError(e, fallback))
-    const answer = { ...(shown && { errors: shown }), data: result.data, extensions: { cost } }
-    return { result: answer, refused: result.data === undefined }
+    if (expensive) return [expensive]
+    return {
+      document,
+      async run(context, fallback) {
+        const contextValue = { ...context }
+        const result: ExecutionResult = compilable
+          ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(query, contextValue)
+          : await interpret({
+              schema,
+              document,
+              contextValue,
+              variableValues: variables,
+              operationName: name
+            })
+        const shown = result.errors?.map(e => toGraphQLError(e, fallback))
+        return { ...(shown && { errors: shown }), data: result.data, extensions: { cost } }
+      }
+    }
   }
 }

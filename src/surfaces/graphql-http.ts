@@ -4,9 +4,9 @@ import mercurius from 'mercurius'
 import { KithError, parameterError } from '../kernel/errors.js'
 import { refuse } from '../kernel/validate.js'
 import { graphqlSchema } from './graphql.js'
-import { checkRequest, executor, type Answer, type GraphRequest } from './graphql-execute.js'
+import { checkRequest, preparer, type GraphRequest } from './graphql-execute.js'
+import { GraphSockets, type Access, type SocketOptions } from './graphql-socket.js'
 import { Loaders } from './graphql-loaders.js'
-import type { GraphContext } from './graphql-resolvers.js'
 import { Documents, operationOf } from './graphql-validation.js'
 import { refuseOtherMethods, type SurfaceOptions } from './rest.js'
 
@@ -54,7 +54,8 @@ function requestOf(request: FastifyRequest): GraphRequest {
 // Errors are translated below, where their causes are still attached.
 const asTheyAre = (result: ExecutionResult) => ({ statusCode: 200, response: result })
 
-function statusOf({ refused, result }: Answer, type: string): number {
+function statusOf(result: ExecutionResult, type: string): number {
+  const refused = result.data === undefined
   if (!refused || type !== graphqlJson) return 200
   const status = result.errors?.[0]?.extensions.status
   return typeof status === 'number' ? status : 400
@@ -72,47 +73,55 @@ function refuseMutation(
   throw new KithError('method_not_allowed', 'Mutations are sent by POST.', { headers: { allow: 'POST' } })
 }
 
-function send(reply: FastifyReply, answer: Answer, type: string): FastifyReply {
-  const { errors, data, extensions } = answer.result
+function send(reply: FastifyReply, result: ExecutionResult, type: string): FastifyReply {
+  const { errors, data, extensions } = result
   const body = {
     ...(errors && { errors }),
     ...(data !== undefined && { data }),
     ...(extensions && { extensions })
   }
   return reply
-    .code(statusOf(answer, type))
+    .code(statusOf(result, type))
     .header('content-type', `${type}; charset=utf-8`)
     .send(JSON.stringify(body))
 }
 
-/** /graphql over HTTP: POST, and GET for queries. */
+/** /graphql: POST, GET for queries, and GET for a socket. */
 export async function graphqlRoutes(
   app: FastifyInstance,
   options: SurfaceOptions,
+  access: Access,
   asKithError: (error: unknown) => KithError
 ): Promise<void> {
   const schema = graphqlSchema(options.operations)
   await app.register(mercurius, { schema, routes: false, jit: 1, graphiql: false, errorFormatter: asTheyAre })
   const documents = new Documents(schema)
-  const execute = executor(app, schema, documents)
-  refuseOtherMethods(app, '/graphql', ['GET', 'POST'])
-  app.route({
-    method: ['GET', 'POST'],
-    url: '/graphql',
-    config: { authenticated: true },
-    handler: async (request, reply) => {
-      const type = mediaType(request)
-      if (type === undefined) throw new KithError('not_acceptable')
-      const given = requestOf(request)
-      refuseMutation(documents, request, given)
-      const ctx = options.context(request)
-      const context: GraphContext = { ctx, database: options.database, loaders: new Loaders(ctx) }
-      const fallback = (error: unknown) => {
-        const known = asKithError(error)
-        if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
-        return known
-      }
-      return send(reply, await execute(given, context, fallback), type)
-    }
-  })
+  const prepare = preparer(app, schema, documents)
+  const told = (request: FastifyRequest, error: unknown) => {
+    const known = asKithError(error)
+    if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
+    return known
+  }
+  const run: SocketOptions['run'] = (request, ctx, prepared) =>
+    prepared.run({ ctx, database: options.database, loaders: new Loaders(ctx) }, e => told(request, e))
+  const handler = async (request: FastifyRequest, reply: FastifyReply) => {
+    const type = mediaType(request)
+    if (type === undefined) throw new KithError('not_acceptable')
+    const given = requestOf(request)
+    refuseMutation(documents, request, given)
+    const ctx = options.context(request)
+    const prepared = prepare(given)
+    return send(
+      reply,
+      Array.isArray(prepared) ? { errors: prepared } : await run(request, ctx, prepared),
+      type
+    )
+  }
+  const sockets = new GraphSockets({ schema, access, prepare, run, context: options.context, told })
+  const url = '/graphql'
+  const config = { authenticated: true }
+  refuseOtherMethods(app, url, ['GET', 'POST'])
+  app.post(url, { config }, handler)
+  app.route({ method: 'GET', url, config, handler, wsHandler: sockets.open })
+  app.addHook('preClose', () => sockets.close())
 }
