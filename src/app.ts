@@ -11,6 +11,7 @@ import { docsRoutes } from './http/docs.js'
 import { healthRoutes } from './http/health.js'
 import { logRequests } from './http/logging.js'
 import { readJson, refuseBadEscapes } from './http/parsing.js'
+import { processMetrics } from './http/metrics.js'
 import { rateLimits } from './http/rate-limit.js'
 import { allowOrigins, commonHeaders } from './http/security.js'
 import { KithError } from './kernel/errors.js'
@@ -91,6 +92,7 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
   const count = await rateLimits(app, config.rateLimit)
   await webSockets(app, handleProtocols)
   authenticateRequests(app, authenticate, count)
+  processMetrics(app, () => database.connections())
   healthRoutes(app, { ready: migrated, draining: () => draining })
   const sign: SignToken =
     config.jwtSecret === undefined

@@ -16,6 +16,8 @@ export interface DatabaseOptions {
 export interface OpenDatabase extends Database {
   /** Rejects unless the server answers. */
   ping(): Promise<void>
+  /** The pool as it stands; `waiting` are statements that wait for a connection. */
+  connections(): { total: number; idle: number; waiting: number }
   close(): Promise<void>
 }
 
@@ -166,6 +168,11 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     ping: async () => {
       await pool.query('select 1')
     },
+    connections: () => ({
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount
+    }),
     close: () => pool.end()
   }
 }
