@@ -20,6 +20,8 @@ export interface OpenDatabase extends Database {
   ping(): Promise<void>
   /** Passes on the messages of a channel until it is closed. */
   listen(channel: string, onMessage: (payload: string) => void): Listener
+  /** The pool as it stands; `waiting` are statements that wait for a connection. */
+  connections(): { total: number; idle: number; waiting: number }
   close(): Promise<void>
 }
 
@@ -139,6 +141,11 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
       await pool.query('select 1')
     },
     listen: (channel, onMessage) => listen(options.url, channel, onMessage, options.onError),
+    connections: () => ({
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount
+    }),
     close: () => pool.end()
   }
 }

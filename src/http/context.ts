@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context, Database, Principal } from '../kernel/context.js'
 import { parameterError } from '../kernel/errors.js'
 import type { Operation } from '../kernel/operation.js'
+import type { Count } from './rate-limit.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -12,6 +13,8 @@ declare module 'fastify' {
     operation?: Operation
     /** A route without an operation that needs a credential all the same. */
     authenticated?: boolean
+    /** A route that orchestrators ask all the time. */
+    unlimited?: boolean
   }
 }
 
@@ -25,22 +28,26 @@ const nobody: Principal = {
   owners: []
 }
 
-/** Authenticates before a body is read, so that strangers cost little. */
-export function authenticateRequests(
-  app: FastifyInstance,
-  authenticate: (request: FastifyRequest) => Principal | Promise<Principal>
-): void {
+/** Answers who an `Authorization` header stands for; throws a 401. */
+export type Authenticate = (authorization: string | undefined) => Principal | Promise<Principal>
+
+/** Authenticates and counts requests before a body is read, so that strangers cost little. */
+export function authenticateRequests(app: FastifyInstance, authenticate: Authenticate, count: Count): void {
   app.decorateRequest('principal', null)
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { operation, authenticated } = request.routeOptions.config
-    if (!authenticated && (!operation || operation.permission === 'public')) return done()
-    const admit = (principal: Principal) => {
-      request.principal = principal
-      done()
+  app.addHook('onRequest', async (request, reply) => {
+    const { operation, authenticated, unlimited } = request.routeOptions.config
+    let refused: Error | undefined
+    // A socket may bring its credential later, in a message.
+    const later = request.ws && request.headers.authorization === undefined
+    if ((authenticated && !later) || (operation && operation.permission !== 'public')) {
+      try {
+        request.principal = await authenticate(request.headers.authorization)
+      } catch (error) {
+        refused = error as Error
+      }
     }
-    const known = authenticate(request)
-    if (known instanceof Promise) known.then(admit, done)
-    else admit(known)
+    if (!unlimited) void reply.headers(await count(request))
+    if (refused) throw refused
   })
 }
 

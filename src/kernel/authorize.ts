@@ -11,7 +11,7 @@ export function may(ctx: Pick<Context, 'scopes'>, permission: Permission): boole
 }
 
 /** Whether two credentials are of one caller who may do the same. */
-export function sameRights(a: Context, b: Context): boolean {
+function sameRights(a: Context, b: Context): boolean {
   return (
     a.workspaceId === b.workspaceId &&
     a.actor.id === b.actor.id &&
@@ -20,6 +20,15 @@ export function sameRights(a: Context, b: Context): boolean {
     a.scopes.size === b.scopes.size &&
     [...a.scopes].every(scope => b.scopes.has(scope))
   )
+}
+
+/** Whether the caller, asked again, is still there and may do the same; a stream ends where that is not so. */
+export async function stillMay(ctx: Context, renew: () => Promise<Context>): Promise<boolean> {
+  try {
+    return sameRights(ctx, await renew())
+  } catch {
+    return false
+  }
 }
 
 /** Throws a 403 that names the missing scope. */

@@ -3,6 +3,7 @@ export const codes = {
   invalid_input: [400, 'The request is not valid'],
   invalid_json: [400, 'The body is not valid JSON'],
   bad_request: [400, 'The request cannot be understood'],
+  too_complex: [400, 'The document asks for too much'],
   unauthenticated: [401, 'Authentication is needed'],
   forbidden: [403, 'The credential lacks a scope'],
   not_found: [404, 'There is nothing here'],

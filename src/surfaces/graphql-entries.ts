@@ -10,6 +10,7 @@ import type { Attached, Entry, EntryPage } from '../kernel/attached.js'
 import type { Operation } from '../kernel/operation.js'
 import type { RecordRow } from '../kernel/read.js'
 import { pageInfo } from './graphql-connections.js'
+import { nestedListCost } from './graphql-cost.js'
 import { after as next, Level } from './graphql-levels.js'
 import { pageSize, type GraphContext } from './graphql-requests.js'
 import type { TypeFactory } from './graphql-types.js'
@@ -86,6 +87,7 @@ export class EntryLists {
         after: { type: GraphQLString, description: 'Only what follows this cursor.' },
         ...this.types.inputFields(args, attached.field)
       },
+      ...nestedListCost(standardSize),
       resolve(parent, given, { ctx }, { fieldNodes }): Entries | Promise<Entries> {
         const { first, after, ...input } = given as Record<string, unknown>
         const request = {

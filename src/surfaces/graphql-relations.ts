@@ -4,6 +4,7 @@ import { countByParent, findRecords, listByParent, type Page, type RecordRow } f
 import { resourceNamed, type Relation, type Resource } from '../kernel/resource.js'
 import {
   connectionRequest,
+  nestedPageSize,
   type Connection,
   type ConnectionArgs,
   type ConnectionRequest,
@@ -14,8 +15,6 @@ import { selectionOf, type Selection } from './graphql-selection.js'
 
 type Info = Pick<GraphQLResolveInfo, 'schema' | 'fragments' | 'variableValues'>
 type Nodes = readonly FieldNode[]
-
-const nestedSize = 10
 
 function related(
   level: Level,
@@ -53,7 +52,7 @@ function pagesOf(
     const target = resourceNamed(relation.target)
     authorize(ctx, target.permissions.read)
     const selection = selectionOf(target, nodes, info.fragments, true)
-    const connection = connectionRequest(ctx, target, args, selection, nestedSize)
+    const connection = connectionRequest(ctx, target, args, selection, nestedPageSize)
     const parents = level.rows.map(r => r.id)
     const found = await listByParent(ctx, target, relation.field, parents, connection.request)
     const rows = [...found.values()].flatMap(page => page.rows)

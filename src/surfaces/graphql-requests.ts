@@ -16,6 +16,8 @@ export interface GraphContext {
   database: Database
   /** Whether all that the document selects is wanted for sure, so that it may be read before the executor asks. */
   ahead: boolean
+  /** Asks again who the caller is, where an answer goes on for long; throws where the credential no longer counts. */
+  renew?: (() => Promise<Context>) | undefined
 }
 
 export interface ConnectionArgs {
@@ -40,6 +42,10 @@ export interface Connection {
   connection: ConnectionRequest
   count(): number | Promise<number>
 }
+
+/** How many records a list has unless asked for more or less. */
+export const rootPageSize = 50
+export const nestedPageSize = 10
 
 /** How many rows an argument asks for; a 400 where that is none or too many. */
 export function pageSize(name: 'first' | 'last', value: number): number {

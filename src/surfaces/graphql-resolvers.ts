@@ -1,5 +1,5 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
-import { authorize, may } from '../kernel/authorize.js'
+import { authorize, may, stillMay } from '../kernel/authorize.js'
 import { type KithError, parameterError } from '../kernel/errors.js'
 import { begin, invoke, type Operation, type Request } from '../kernel/operation.js'
 import { defaultSort, maxPageSize } from '../kernel/page.js'
@@ -7,6 +7,7 @@ import { findRecord, findRecords, findTypes, listRecords, type RecordRow } from 
 import { allResources, type Resource } from '../kernel/resource.js'
 import {
   connectionRequest,
+  rootPageSize,
   type Connection,
   type ConnectionArgs,
   type GraphContext
@@ -25,7 +26,7 @@ export async function rootConnection(
   const { ctx } = context
   authorize(ctx, resource.permissions.read)
   const selection = selectionOf(resource, info.fieldNodes, info.fragments, true)
-  const connection = connectionRequest(ctx, resource, args, selection, 50)
+  const connection = connectionRequest(ctx, resource, args, selection, rootPageSize)
   const page = await listRecords(ctx, resource, connection.request)
   await readAhead(resource, page.rows, selection, context, info)
   const count = async () => {
@@ -110,11 +111,14 @@ export async function runOperation(
 export async function subscribe(
   operation: Operation,
   request: Request,
-  { ctx }: GraphContext
+  { ctx, renew }: GraphContext
 ): Promise<AsyncGenerator<unknown>> {
   const portions = await begin(ctx, operation, request)
   return (async function* () {
-    for await (const portion of portions) yield* portion
+    for await (const portion of portions) {
+      if (renew && !(await stillMay(ctx, renew))) return
+      yield* portion
+    }
   })()
 }
 

@@ -12,6 +12,7 @@ import { Closed, Enum, Integer, Type } from '../kernel/schema.js'
 import { searchAll, searchableResources } from '../kernel/search-all.js'
 import { SearchAllText } from '../kernel/search.js'
 import { compile, refuse } from '../kernel/validate.js'
+import { searchCost } from './graphql-cost.js'
 import { Level } from './graphql-levels.js'
 import type { GraphContext } from './graphql-requests.js'
 import type { TypeFactory } from './graphql-types.js'
@@ -63,6 +64,7 @@ export function searchField(
       },
       first: { type: GraphQLInt, description: 'How many of each type at most, 1 to 50; 10 unless said.' }
     },
+    ...searchCost(kinds.length),
     resolve: async (_root, args, { ctx }) => {
       const { q: text, types: wanted, first } = args as Arguments
       refuse(checkArguments({ q: text, ...(first != null && { first }) }))

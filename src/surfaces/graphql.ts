@@ -19,7 +19,9 @@ import type { TObject } from '../kernel/schema.js'
 import type { RecordRow } from '../kernel/read.js'
 import { EntryLists } from './graphql-entries.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
-import type { ConnectionArgs, GraphContext } from './graphql-requests.js'
+import { guardsInWords } from './graphql-guards.js'
+import { idsCost, listCost, nestedListCost, operationCost } from './graphql-cost.js'
+import { nestedPageSize, rootPageSize, type ConnectionArgs, type GraphContext } from './graphql-requests.js'
 import { nestedConnection, nestedRecord } from './graphql-relations.js'
 import { nodesByIds, rootConnection, rootRecord, runOperation, subscribe } from './graphql-resolvers.js'
 import { searchField } from './graphql-search.js'
@@ -95,6 +97,7 @@ class Builder {
             type: new GraphQLNonNull(this.connection(target)),
             description: `The ${target.plural} of this ${resource.name}; the limit counts for each ${resource.name}.`,
             args: connectionArguments(target, this.types, this.filters),
+            ...nestedListCost(nestedPageSize),
             resolve: (parent, args: ConnectionArgs, context, info) =>
               nestedConnection(relation, parent, args, context, info)
           }
@@ -124,6 +127,7 @@ class Builder {
         type: new GraphQLNonNull(this.connection(resource)),
         description: `The ${resource.plural} of the workspace.`,
         args: connectionArguments(resource, this.types, this.filters),
+        ...listCost(rootPageSize),
         resolve: (_root, args, context, info) =>
           rootConnection(resource, args as ConnectionArgs, context, info)
       }
@@ -151,6 +155,7 @@ class Builder {
         : new GraphQLNonNull(this.types.objectOutput(result.schema as TObject, hint)),
       description: operation.summary + '.',
       args,
+      ...operationCost(operation.permission === 'metrics:read'),
       resolve: async (_root, given: Input, context, info) => {
         const request = {
           params: pick(params, given),
@@ -199,6 +204,7 @@ class Builder {
           description: 'What to write.'
         }
       },
+      ...operationCost(false),
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
         const answer = await runOperation(
@@ -291,6 +297,7 @@ const nodeFields: Fields = {
         description: 'At most 200.'
       }
     },
+    ...idsCost,
     resolve: (_root, { ids }: Input, context) => nodesByIds(ids as string[], context, 'ids')
   }
 }
@@ -311,6 +318,7 @@ export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
   const writes = inNamespaces(named('write').map(o => [o.graphql!, builder.mutation(o)]))
   const lookups = Object.assign({}, ...listed.map(r => builder.lookups(r))) as Fields
   return new GraphQLSchema({
+    description: guardsInWords,
     query: new GraphQLObjectType({
       name: 'Query',
       description: 'What can be read.',

@@ -20,13 +20,20 @@ export const responseHeaders: Record<string, Json> = {
   Location: text('Where the new record is.', '/v1/contacts/019b4c1a-3c00-7a10-8b20-0242ac120002'),
   Link: text('The next page, if there is one.', '</v1/contacts?after=WyJjb250YWN0Il0>; rel="next"'),
   'Idempotency-Replayed': text('`true` where this repeats an earlier answer.', 'true'),
+  RateLimit: text(
+    'What is left of each limit: `r` requests for the next `t` seconds.',
+    '"default";r=5999;t=60'
+  ),
+  'RateLimit-Policy': text('The limits that hold: `q` requests in `w` seconds.', '"default";q=6000;w=60'),
   'Retry-After': text('Seconds to wait before trying again.', '1'),
   'WWW-Authenticate': text('How to authenticate.', 'Bearer realm="kith"')
 }
 
 const headers = (...names: (string | false)[]): Json => ({
   headers: Object.fromEntries(
-    ['X-Request-Id', ...names].filter(n => n !== false).map(n => [n, { $ref: `#/components/headers/${n}` }])
+    ['X-Request-Id', 'RateLimit', 'RateLimit-Policy', ...names]
+      .filter(n => n !== false)
+      .map(n => [n, { $ref: `#/components/headers/${n}` }])
   )
 })
 
@@ -41,6 +48,7 @@ const errorResponses: Record<number, { name: string; headers?: string[] }> = {
   413: { name: 'ContentTooLarge' },
   415: { name: 'UnsupportedMediaType' },
   422: { name: 'UnprocessableContent' },
+  429: { name: 'TooManyRequests', headers: ['Retry-After'] },
   503: { name: 'ServiceUnavailable', headers: ['Retry-After'] }
 }
 
@@ -147,6 +155,7 @@ function errorStatuses(operation: Operation): number[] {
     [413, rest!.method !== 'GET'],
     [415, rest!.method !== 'GET'],
     [422, kind === 'write' || isFeed || partsOf(operation).subject === 'metrics'],
+    [429, true],
     [503, true]
   ]
   return applies.filter(([, applied]) => applied).map(([status]) => status)

@@ -15,6 +15,9 @@ stays and \`null\` clears.
 fields and parameters are refused with the nearest known name. Answers may get new fields: clients ignore those they do
 not know.
 
+**Limits** count the requests of a credential (without one, of an address), a minute at a time. \`RateLimit\` tells how many
+are left; one too many is a 429 that says in \`Retry-After\` how long to wait.
+
 Times are RFC 3339 in UTC, money is a decimal string beside an ISO 4217 currency, ids are UUIDv7.`
 
 /** What the tags without a resource of their own are about. */

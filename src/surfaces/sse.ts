@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { sameRights } from '../kernel/authorize.js'
+import { stillMay } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import { KithError, problem } from '../kernel/errors.js'
 import { begin, type Operation, type Request } from '../kernel/operation.js'
@@ -16,15 +16,6 @@ interface Positioned {
 /** Asks again who a request's credential stands for; throws where it no longer does. */
 export type Renew = (request: FastifyRequest) => Promise<Context>
 
-// A credential that was revoked, or may do something else by now, ends the stream; the client connects again.
-async function stillMay(ctx: Context, request: FastifyRequest, renew: Renew): Promise<boolean> {
-  try {
-    return sameRights(ctx, await renew(request))
-  } catch {
-    return false
-  }
-}
-
 const failed = (error: unknown) => {
   const known = error instanceof KithError ? error : new KithError('internal')
   return `event: error\ndata: ${JSON.stringify(problem(known))}\n\n`
@@ -38,7 +29,7 @@ export function sseRoute(operation: Operation, context: (request: FastifyRequest
     yield 'retry: 1000\n\n'
     try {
       for await (const portion of portions) {
-        if (!(await stillMay(ctx, request, renew))) return
+        if (!(await stillMay(ctx, () => renew(request)))) return
         const events = portion as readonly Positioned[]
         yield events.length === 0
           ? ':\n\n'
