@@ -27,7 +27,7 @@ export interface Relation {
 /** The record that a field of this resource points to. */
 export const one = (target: string, field: string): Relation => ({ kind: 'one', target, field })
 
-/** The records of another resource whose field points here. */
+/** The records of another resource whose field points here, by an id or by one of its links. */
 export const many = (target: string, field: string): Relation => ({ kind: 'many', target, field })
 
 /** A public field and the column behind it. */

@@ -113,15 +113,15 @@ export async function nestedConnection(
   return { page, connection, count: () => loaders.count(target, relation, parent.id, connection) }
 }
 
-/** The record that a field of the parent points to. */
+/** The record that a field of the parent, a record or an object in one, points to. */
 export function nestedRecord(
-  relation: Relation,
-  parent: RecordRow,
+  target: Resource,
+  field: string,
+  parent: Record<string, unknown>,
   { loaders }: GraphContext,
   info: GraphQLResolveInfo
 ): Promise<RecordRow | null> | null {
-  const id = parent[relation.field] as string | null
-  const target = resourceNamed(relation.target)
+  const id = parent[field] as string | null
   return id === null ? null : loaders.one(target, id, selectedColumns(target, info, false))
 }
 

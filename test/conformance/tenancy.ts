@@ -4,7 +4,7 @@ import type { Reply } from '../helpers/app.js'
 import { graphList, inputOf, mutate } from './graph.js'
 import { unknownId } from './crud.js'
 import { has, makeOne, newWorld, references, sampleOf } from './world.js'
-import type { Json, Suite, World } from './world.js'
+import type { Suite, World } from './world.js'
 
 type Ask = (id: string) => Promise<Reply>
 
