@@ -89,7 +89,7 @@ export interface Resource {
   plural: string
   description: string
   table: string
-  /** Every column of the table with its SQL type, public or not. */
+  /** Every column of the table with its SQL type, public or not, but for those that the database makes. */
   columns: ReadonlyMap<string, { column: string; sqlType: string }>
   fields: ReadonlyMap<string, FieldInfo>
   filters: readonly string[]
@@ -192,10 +192,9 @@ export function resource<
     description: config.description,
     table: getTableName(config.table),
     columns: new Map(
-      Object.entries(getTableColumns(config.table)).map(([k, c]) => [
-        k,
-        { column: c.name, sqlType: c.getSQLType() }
-      ])
+      Object.entries(getTableColumns(config.table))
+        .filter(([, c]) => c.generated === undefined)
+        .map(([k, c]) => [k, { column: c.name, sqlType: c.getSQLType() }])
     ),
     fields,
     filters: ['id', ...(config.filters as string[]), 'createdAt', 'updatedAt'].filter(
