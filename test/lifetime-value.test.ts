@@ -64,7 +64,8 @@ t.test('lifetime value', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })
 
   t.test('an empty workspace has none', async t => {
-    const { value } = await newWorld(app)
+    const { value, rate } = await newWorld(app)
+    await rate('2025-01-01', 'USD', '0.9')
     const answer = await value({ interval: 'month', customers: true })
     t.match(answer, { metric: 'lifetime-value', currency: 'EUR', buckets: [], customers: [], warnings: [] })
     t.same(answer.value, nothing)
