@@ -79,6 +79,14 @@ CREATE TABLE "costs" (
 	CONSTRAINT "costs_amount" CHECK (amount >= 0)
 );
 --> statement-breakpoint
+CREATE TABLE "deal_contacts" (
+	"workspace_id" uuid NOT NULL,
+	"deal_id" uuid NOT NULL,
+	"contact_id" uuid NOT NULL,
+	"role" text,
+	CONSTRAINT "deal_contacts_pkey" PRIMARY KEY("workspace_id","deal_id","contact_id")
+);
+--> statement-breakpoint
 CREATE TABLE "exchange_rates" (
 	"workspace_id" uuid NOT NULL,
 	"id" uuid NOT NULL,
@@ -211,6 +219,7 @@ CREATE TABLE "orders" (
 	"direct_cost" numeric,
 	"ordered_at" timestamp(3) with time zone DEFAULT now() NOT NULL,
 	"owner_id" uuid,
+	"customer_id" uuid GENERATED ALWAYS AS (coalesce(company_id, contact_id)) STORED,
 	"search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("number", '') || chr(31))) STORED NOT NULL,
 	CONSTRAINT "orders_pkey" PRIMARY KEY("workspace_id","id"),
 	CONSTRAINT "orders_custom_fields_size" CHECK (jsonb_array_length(jsonb_path_query_array(custom_fields, '$.keyvalue()')) <= 200),
@@ -264,6 +273,7 @@ ALTER TABLE "contacts" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "contacts" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("first_name", '') || ' ' || coalesce("last_name", '') || chr(31) || ' ' || coalesce("email", '') || chr(31) || ' ' || coalesce("phone", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "campaign_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "product_id" uuid;--> statement-breakpoint
+ALTER TABLE "deals" ADD COLUMN "contacts" jsonb DEFAULT '[]'::jsonb NOT NULL;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "lead_id" uuid;--> statement-breakpoint
 ALTER TABLE "deals" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD COLUMN "search_text" text GENERATED ALWAYS AS (search_normal(chr(31) || ' ' || coalesce("name", '') || chr(31))) STORED NOT NULL;--> statement-breakpoint
@@ -279,6 +289,8 @@ ALTER TABLE "activities" ADD CONSTRAINT "activities_lead_fkey" FOREIGN KEY ("wor
 ALTER TABLE "activities" ADD CONSTRAINT "activities_deal_fkey" FOREIGN KEY ("workspace_id","deal_id") REFERENCES "public"."deals"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "activities" ADD CONSTRAINT "activities_owner_fkey" FOREIGN KEY ("workspace_id","owner_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "costs" ADD CONSTRAINT "costs_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deal_contacts" ADD CONSTRAINT "deal_contacts_deal_fkey" FOREIGN KEY ("workspace_id","deal_id") REFERENCES "public"."deals"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deal_contacts" ADD CONSTRAINT "deal_contacts_contact_fkey" FOREIGN KEY ("workspace_id","contact_id") REFERENCES "public"."contacts"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "teams" ADD CONSTRAINT "teams_manager_fkey" FOREIGN KEY ("workspace_id","manager_id") REFERENCES "public"."users"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "teams" ADD CONSTRAINT "teams_parent_fkey" FOREIGN KEY ("workspace_id","parent_id") REFERENCES "public"."teams"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "leads" ADD CONSTRAINT "leads_campaign_fkey" FOREIGN KEY ("workspace_id","campaign_id") REFERENCES "public"."campaigns"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -315,6 +327,7 @@ CREATE INDEX "costs_created" ON "costs" USING btree ("workspace_id","created_at"
 CREATE INDEX "costs_updated" ON "costs" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE INDEX "costs_campaign" ON "costs" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "costs_date" ON "costs" USING btree ("workspace_id",coalesce("date", 'infinity'::date),"id");--> statement-breakpoint
+CREATE INDEX "deal_contacts_contact" ON "deal_contacts" USING btree ("workspace_id","contact_id","deal_id");--> statement-breakpoint
 CREATE INDEX "exchange_rates_created" ON "exchange_rates" USING btree ("workspace_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "exchange_rates_updated" ON "exchange_rates" USING btree ("workspace_id","updated_at","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "exchange_rates_day_key" ON "exchange_rates" USING btree ("workspace_id","currency","date") WHERE deleted_at is null;--> statement-breakpoint
@@ -346,6 +359,7 @@ CREATE INDEX "orders_search" ON "orders" USING gin ("workspace_id","search_text"
 CREATE INDEX "orders_ordered" ON "orders" USING btree ("workspace_id","ordered_at","id");--> statement-breakpoint
 CREATE INDEX "orders_company" ON "orders" USING btree ("workspace_id","company_id","ordered_at","id");--> statement-breakpoint
 CREATE INDEX "orders_contact" ON "orders" USING btree ("workspace_id","contact_id","ordered_at","id");--> statement-breakpoint
+CREATE INDEX "orders_customer" ON "orders" USING btree ("workspace_id","customer_id","ordered_at","currency","amount","direct_cost","created_at") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "orders_deal" ON "orders" USING btree ("workspace_id","deal_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "orders_product" ON "orders" USING btree ("workspace_id","product_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "orders_owner" ON "orders" USING btree ("workspace_id","owner_id","created_at","id");--> statement-breakpoint
@@ -366,7 +380,9 @@ ALTER TABLE "deals" ADD CONSTRAINT "deals_product_fkey" FOREIGN KEY ("workspace_
 ALTER TABLE "users" ADD CONSTRAINT "users_team_fkey" FOREIGN KEY ("workspace_id","team_id") REFERENCES "public"."teams"("workspace_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "record_changes_time" ON "record_changes" USING btree ("workspace_id","resource","record_id","at","id");--> statement-breakpoint
 CREATE INDEX "companies_search" ON "companies" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
+CREATE INDEX "companies_bin" ON "companies" USING btree ("workspace_id","id") WHERE deleted_at is not null;--> statement-breakpoint
 CREATE INDEX "contacts_search" ON "contacts" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
+CREATE INDEX "contacts_bin" ON "contacts" USING btree ("workspace_id","id") WHERE deleted_at is not null;--> statement-breakpoint
 CREATE INDEX "contacts_campaign" ON "contacts" USING btree ("workspace_id","campaign_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "deals_search" ON "deals" USING gin ("workspace_id","search_text" gin_trgm_ops);--> statement-breakpoint
 CREATE INDEX "deals_lead" ON "deals" USING btree ("workspace_id","lead_id","created_at","id");--> statement-breakpoint

@@ -2,7 +2,8 @@ import sql, { raw, type Sql } from 'sql-template-tag'
 import type { Context } from './context.js'
 import { KithError, type ErrorItem } from './errors.js'
 import type { FieldInfo } from './resource.js'
-import type { Field, Kind, TSchema } from './schema.js'
+import { linkedBy } from './links.js'
+import { Id, type Field, type Kind, type TSchema } from './schema.js'
 import { sortExpression } from './sort.js'
 import { compile, type Validator } from './validate.js'
 
@@ -43,7 +44,8 @@ export const operatorsOf: Record<Kind, readonly Operator[]> = {
   customFields: [...text, 'gt', 'gte', 'lt', 'lte'],
   object: [],
   json: [],
-  externalIds: []
+  externalIds: [],
+  links: ['contains']
 }
 
 const maxConditions = 100
@@ -89,6 +91,7 @@ const numeric = { type: 'number' } as unknown as TSchema
 
 function valueSchema(field: FieldInfo, operator: Operator): TSchema {
   if (operator === 'contains' && field.kind === 'list') return field.schema.items as Field
+  if (field.kind === 'links') return Id()
   if (operator === 'contains' || operator === 'startsWith') return plainText
   // A bare date compares with an instant as its midnight in UTC.
   if (field.kind === 'instant') {
@@ -178,6 +181,7 @@ export function condition(
   const schema = schemaFor(field, operator)
   const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
   values.forEach((v, i) => check(scan, schema, v, values === value ? `${path}/${i}` : path))
+  if (field.kind === 'links') return linkedBy(scan.ctx, field, alias, sql`${value}::uuid`)
   if (field.kind === 'list') return sql`${column} @> array[${value}]::text[]`
   if (field.kind === 'email') {
     const lower = (v: unknown) => (typeof v === 'string' ? v.toLowerCase() : v)

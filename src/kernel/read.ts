@@ -3,6 +3,7 @@ import { visible } from './authorize.js'
 import { publicFields, selectList } from './columns.js'
 import { readOne } from './coalesce.js'
 import { inTransaction, type Context, type Row, type TransactionContext } from './context.js'
+import { pointing } from './links.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
 
@@ -111,12 +112,12 @@ export async function listByParent(
   request: ListRequest
 ): Promise<Map<string, Page>> {
   const part = pageSql(resource, 't', request)
-  const column = raw(`t."${resource.fields.get(parentField)!.column}"`)
+  const theirs = pointing(ctx, resource, parentField, 't')
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const rows = await ctx.db.query<RecordRow & { _parent: string }>(
     sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
-          select ${select}${part.key} from ${from(resource)}
-          where ${visible(ctx, resource, 't')} and ${column} = p.id and ${inBin(false)}
+          select ${select}${part.key} from ${theirs.from}
+          where ${visible(ctx, resource, 't')} and ${theirs.id} = p.id and ${inBin(false)}
             and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
         ) x`
   )
@@ -136,10 +137,10 @@ export async function countByParent(
   parents: readonly string[],
   where: Sql | undefined
 ): Promise<Map<string, number>> {
-  const column = raw(`t."${resource.fields.get(parentField)!.column}"`)
+  const theirs = pointing(ctx, resource, parentField, 't')
   const rows = await ctx.db.query<{ id: string; n: number }>(
-    sql`select ${column} as id, count(*)::int as n from ${from(resource)}
-        where ${visible(ctx, resource, 't')} and ${column} = any(${parents}::uuid[]) and ${inBin(false)}
+    sql`select ${theirs.id} as id, count(*)::int as n from ${theirs.from}
+        where ${visible(ctx, resource, 't')} and ${theirs.id} = any(${parents}::uuid[]) and ${inBin(false)}
           and ${where ?? sql`true`} group by 1`
   )
   return new Map(rows.map(r => [r.id, r.n]))

@@ -28,7 +28,7 @@ export interface Relation {
 /** The record that a field of this resource points to. */
 export const one = (target: string, field: string): Relation => ({ kind: 'one', target, field })
 
-/** The records of another resource whose field points here. */
+/** The records of another resource whose field points here, by an id or by one of its links. */
 export const many = (target: string, field: string): Relation => ({ kind: 'many', target, field })
 
 /** A public field and the column behind it. */
@@ -94,7 +94,7 @@ export interface Resource {
   plural: string
   description: string
   table: string
-  /** Every column that is written, with its SQL type, public or not. */
+  /** Every column of the table with its SQL type, public or not, but for those that the database makes. */
   columns: ReadonlyMap<string, { column: string; sqlType: string }>
   fields: ReadonlyMap<string, FieldInfo>
   filters: readonly string[]

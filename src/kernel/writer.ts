@@ -2,8 +2,9 @@ import sql, { join, raw } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import type { Context } from './context.js'
 import { fieldError, KithError, notFound } from './errors.js'
+import { pointed } from './links.js'
 import type { RecordRow } from './read.js'
-import { resourceNamed, type Resource } from './resource.js'
+import type { Resource } from './resource.js'
 import { changeRecords, createRecords, newId, type Change, type ChangeRow, type NewRow } from './write.js'
 
 /** What is about to be written of a record, before it is; `created` tells a new record from a changed one. */
@@ -30,16 +31,6 @@ export interface Writer {
   atomic: boolean
 }
 
-interface Reference {
-  field: string
-  target: Resource
-}
-
-const references = (resource: Resource): Reference[] =>
-  Object.values(resource.relations)
-    .filter(r => r.kind === 'one')
-    .map(r => ({ field: r.field, target: resourceNamed(r.target) }))
-
 const text = (value: unknown) => (typeof value === 'string' ? value.toLowerCase() : undefined)
 
 async function knownIds(
@@ -65,27 +56,31 @@ export async function checkReferences(
   rows: readonly Proposal[]
 ): Promise<Map<string, KithError>> {
   const wanted = new Map<Resource, Set<string>>()
-  const used = references(resource).flatMap(({ field, target }) =>
-    rows.flatMap(row => {
-      const id = text(row.values[field])
+  const used = rows.flatMap(row =>
+    pointed(resource, row.values).flatMap(({ pointer, target, id: given }) => {
+      const id = text(given)
       if (id === undefined) return []
       const ids = wanted.get(target) ?? new Set<string>()
       wanted.set(target, ids.add(id))
-      return [{ row, field, target, id }]
+      return [{ row, pointer, target, id }]
     })
   )
   const problems = new Map<string, KithError>()
   if (used.length === 0) return problems
   const known = await knownIds(ctx, wanted)
-  for (const { row, field, target, id } of used) {
+  for (const { row, pointer, target, id } of used) {
     if (target === resource && id === row.id.toLowerCase()) {
       const message = `A ${resource.name} cannot point to itself.`
-      problems.set(row.id, fieldError('unprocessable', `/${field}`, message, 'self_reference'))
+      problems.set(row.id, fieldError('unprocessable', pointer, message, 'self_reference'))
     }
     if (known.get(target)!.has(id) || problems.has(row.id)) continue
     problems.set(
       row.id,
-      fieldError('unknown_reference', `/${field}`, `${field} does not point to a ${target.name} we know.`)
+      fieldError(
+        'unknown_reference',
+        pointer,
+        `${pointer.slice(1)} does not point to a ${target.name} we know.`
+      )
     )
   }
   return problems

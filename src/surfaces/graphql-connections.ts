@@ -1,5 +1,6 @@
 import {
   GraphQLBoolean,
+  GraphQLID,
   GraphQLInputObjectType,
   GraphQLInt,
   GraphQLList,
@@ -84,6 +85,7 @@ export class Filters {
   constructor(private readonly types: TypeFactory) {}
 
   private leafOf(field: FieldInfo): GraphQLInputType {
+    if (field.kind === 'links') return GraphQLID
     const element = field.kind === 'list' ? (field.schema.items as FieldInfo['schema']) : field.schema
     return this.types.leaf(element)!
   }
@@ -94,7 +96,8 @@ export class Filters {
     const base = String(leaf)
       .replace(/^ID$/, 'Id')
       .replace(/^Boolean$/, 'Bool')
-    const name = `${base}${field.kind === 'list' ? 'List' : ''}Filter`
+    const isList = field.kind === 'list' || field.kind === 'links'
+    const name = `${base}${isList ? 'List' : ''}Filter`
     const known = this.operators.get(name)
     if (known) return known
     const fields: GraphQLInputFieldConfigMap = {}

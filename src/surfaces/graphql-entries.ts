@@ -96,7 +96,7 @@ export class EntryLists {
           input
         }
         const level = Level.of(parent)
-        const ids = level.rows.map(r => r.id)
+        const ids = level.rows.map(r => r.id as string)
         const pages = level.once(fieldNodes[0]!, () => attached.read(ctx, ids, request))
         return next(pages, byId => ({ ...(byId.get(parent.id) ?? none), after: request.after }))
       }

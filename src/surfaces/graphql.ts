@@ -40,7 +40,10 @@ const node = new GraphQLInterfaceType({
 class Builder {
   private readonly records = new Map<string, GraphQLObjectType>()
   private readonly connections = new Map<string, GraphQLObjectType>()
-  private readonly types = new TypeFactory(name => this.record(resourceNamed(name)))
+  private readonly types = new TypeFactory(
+    name => this.record(resourceNamed(name)),
+    (target, field) => this.referenced(target, field)
+  )
   private readonly filters = new Filters(this.types)
   private readonly lists: EntryLists
 
@@ -77,20 +80,19 @@ class Builder {
     )
   }
 
+  private referenced(target: string, field: string): GraphQLFieldConfig<Input, GraphContext> {
+    return {
+      type: this.record(resourceNamed(target)),
+      description: `The ${target} that ${field} names.`,
+      resolve: (parent, _args, context, info) => nestedRecord({ target, field }, parent, context, info)
+    }
+  }
+
   private relations(resource: Resource): GraphQLFieldConfigMap<RecordRow, GraphContext> {
     return Object.fromEntries(
       Object.entries(resource.relations).map(([name, relation]) => {
         const target = resourceNamed(relation.target)
-        if (relation.kind === 'one') {
-          return [
-            name,
-            {
-              type: this.record(target),
-              description: `The ${target.name} that ${relation.field} names.`,
-              resolve: (parent, _args, context, info) => nestedRecord(relation, parent, context, info)
-            }
-          ]
-        }
+        if (relation.kind === 'one') return [name, this.referenced(relation.target, relation.field)]
         return [
           name,
           {

@@ -10,7 +10,16 @@ export type Json = Record<string, unknown>
 /** Bodies know all their fields; answers may get new ones, so that their schemas are left open. */
 export type Side = 'input' | 'answer'
 
-const ownKeywords = new Set(['x-kind', 'x-enum', 'x-type', 'x-resource', 'x-resources', 'x-filter'])
+const ownKeywords = new Set([
+  'x-kind',
+  'x-enum',
+  'x-type',
+  'x-resource',
+  'x-resources',
+  'x-filter',
+  'x-reference',
+  'x-link'
+])
 const publicFormats: Record<string, string> = { instant: 'date-time', day: 'date', 'http-url': 'uri' }
 const wordedFormats: Record<string, string> = {
   'time-zone': 'An IANA time zone.',

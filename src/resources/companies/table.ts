@@ -36,6 +36,10 @@ export const companies = pgTable(
   t => [
     ...recordIndexes('companies', t),
     searchIndex('companies', t),
+    // Figures leave out who is in the bin: few among many.
+    index('companies_bin')
+      .on(t.workspaceId, t.id)
+      .where(sql`deleted_at is not null`),
     index('companies_name').on(t.workspaceId, textSort(t.name, false), t.id),
     index('companies_domain').on(t.workspaceId, t.domain),
     index('companies_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),

@@ -66,7 +66,7 @@ export const contacts = resource({
     company: one('company', 'companyId'),
     campaign: one('campaign', 'campaignId'),
     owner: one('user', 'ownerId'),
-    deals: many('deal', 'primaryContactId'),
+    deals: many('deal', 'contacts'),
     leads: many('lead', 'contactId'),
     activities: many('activity', 'contactId'),
     orders: many('order', 'contactId'),

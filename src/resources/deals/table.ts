@@ -4,6 +4,7 @@ import {
   foreignKey,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -27,6 +28,12 @@ import { contacts } from '../contacts/table.js'
 import { pipelines, stages } from '../pipelines/table.js'
 import { products } from '../products/table.js'
 import { users } from '../identity/table.js'
+
+/** Who has a part in a deal, and which. */
+export interface DealContact {
+  contactId: string
+  role: string | null
+}
 
 /** Stage, status, furthestPosition, openedAt and closedAt follow from `dealHistory` by one recompute. */
 export const deals = pgTable(
@@ -55,6 +62,7 @@ export const deals = pgTable(
     productId: uuid('product_id'),
     companyId: uuid('company_id'),
     primaryContactId: uuid('primary_contact_id'),
+    contacts: jsonb('contacts').$type<DealContact[]>().notNull().default([]),
     // Its foreign key is made by a migration of its own: a lead's table names that of deals.
     leadId: uuid('lead_id'),
     ownerId: uuid('owner_id'),
@@ -102,6 +110,23 @@ export const deals = pgTable(
       columns: [t.workspaceId, t.ownerId],
       foreignColumns: [users.workspaceId, users.id]
     })
+  ]
+)
+
+/** The contacts of deals, one row each: the same as the deals' own column, for the way from a contact to its deals. */
+export const dealContacts = pgTable(
+  'deal_contacts',
+  {
+    workspaceId: uuid('workspace_id').notNull(),
+    dealId: uuid('deal_id').notNull(),
+    contactId: uuid('contact_id').notNull(),
+    role: text('role')
+  },
+  t => [
+    primaryKey({ name: 'deal_contacts_pkey', columns: [t.workspaceId, t.dealId, t.contactId] }),
+    index('deal_contacts_contact').on(t.workspaceId, t.contactId, t.dealId),
+    belongsTo('deal_contacts_deal', t.workspaceId, t.dealId, deals),
+    belongsTo('deal_contacts_contact', t.workspaceId, t.contactId, contacts)
   ]
 )
 

@@ -11,8 +11,10 @@ import {
   type NewHistoryRow,
   type Values
 } from './history.js'
+import { checkContacts, patchedPeople, storeContacts, withChangedPeople, withPeople } from './contacts.js'
 import { deals } from './resource.js'
 import { loadStages, refuseArchived, refuseSilentLoss, stageAt, type Stages } from './stages.js'
+import type { DealContact } from './table.js'
 
 interface HistoryInput extends Values {
   stageId: string
@@ -99,7 +101,7 @@ function prepare(id: string, deal: NewDeal & Values, stages: Stages): Prepared {
 }
 
 async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>> {
-  const problems = await checkProposals(ctx, deals, rows)
+  const problems = new Map([...(await checkProposals(ctx, deals, rows)), ...checkContacts(rows)])
   const created = rows.filter(r => r.created && !problems.has(r.id))
   if (created.length === 0) return problems
   const stages = await loadStages(ctx, [...new Set(stageIds(created))])
@@ -131,16 +133,21 @@ async function create(ctx: Context, rows: readonly NewRow[]) {
     rows.map((row, i) => {
       const { firstAt, dealId: _id, ...state } = states.get(row.id)!
       const openedAt = earlier(row.values.openedAt as string | undefined, firstAt)
-      return { ...row, values: { ...row.values, ...prepared[i]!.values, ...state, openedAt } }
+      return { ...row, values: { ...withPeople(row.values), ...prepared[i]!.values, ...state, openedAt } }
     })
   )
   // A row whose external id somebody else claimed meanwhile was not made, and has no history.
   const made = (JSON.parse(history) as { deal_id: string }[]).filter(h => records.has(h.deal_id))
   await storeHistory(ctx, JSON.stringify(made))
+  await storeContacts(
+    ctx,
+    [...records.values()].filter(r => (r.contacts as DealContact[]).length > 0).map(r => r.id)
+  )
   return records
 }
 
-async function change(ctx: Context, rows: readonly ChangeRow[]) {
+async function change(ctx: Context, given: readonly ChangeRow[]) {
+  const rows = await patchedPeople(ctx, given)
   const changes = await changeRecords(ctx, deals, rows)
   const valued = rows.filter(
     r => changes.get(r.id)?.outcome === 'changed' && valuedFields.some(f => r.patch[f] !== undefined)
@@ -150,8 +157,9 @@ async function change(ctx: Context, rows: readonly ChangeRow[]) {
       ctx,
       valued.map(r => r.id)
     )
+  await storeContacts(ctx, withChangedPeople(rows, changes))
   return changes
 }
 
-/** Writes deals together with their history. */
+/** Writes deals together with their history and the rows of their contacts. */
 export const dealWriter: Writer = { atomic: true, check, create, change }

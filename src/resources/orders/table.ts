@@ -31,6 +31,8 @@ export const orders = pgTable(
       .notNull()
       .default(sql`now()`),
     ownerId: uuid('owner_id'),
+    /** Who bought: the company, else the contact. */
+    customerId: uuid('customer_id').generatedAlwaysAs(sql`coalesce(company_id, contact_id)`),
     searchText: searchColumn({ title: ['number'] })
   },
   t => [
@@ -39,6 +41,10 @@ export const orders = pgTable(
     index('orders_ordered').on(t.workspaceId, t.orderedAt, t.id),
     index('orders_company').on(t.workspaceId, t.companyId, t.orderedAt, t.id),
     index('orders_contact').on(t.workspaceId, t.contactId, t.orderedAt, t.id),
+    // All that figures read of a customer's orders, in their order.
+    index('orders_customer')
+      .on(t.workspaceId, t.customerId, t.orderedAt, t.currency, t.amount, t.directCost, t.createdAt)
+      .where(sql`deleted_at is null`),
     index('orders_deal').on(t.workspaceId, t.dealId, t.createdAt, t.id),
     index('orders_product').on(t.workspaceId, t.productId, t.createdAt, t.id),
     index('orders_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),

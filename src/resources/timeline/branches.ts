@@ -65,7 +65,9 @@ function activity({ ctx, resource, bound, limit }: Branch): Sql {
 }
 
 const dealsOf: Record<string, Sql> = {
-  contact: raw('d.primary_contact_id = s.id and d.deleted_at is null'),
+  contact: raw(`d.id in (
+    select x.deal_id from deal_contacts x where x.workspace_id = d.workspace_id and x.contact_id = s.id
+  ) and d.deleted_at is null`),
   company: raw('d.company_id = s.id and d.deleted_at is null'),
   deal: raw('d.id = s.id')
 }
