@@ -57,7 +57,7 @@ export async function startServer(
     await migrate(server.url)
     const database = connect(config, server.url, logger)
     cleanUp.push(() => database.close())
-    if (config.role !== 'api') cleanUp.push(startKeeper(database, logger))
+    if (config.role !== 'api') cleanUp.push(startKeeper(database, logger, config.eventRetentionDays))
     const app = await buildApp({ config, database, logger, migrated: () => checkMigrated(database) })
     cleanUp.push(() => app.close())
     if (config.role !== 'worker') await app.listen({ host: config.host, port: config.port })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { allOperations } from '../src/operations.js'
+import { declaredOperations } from '../src/operations.js'
 import { graphqlSchema } from '../src/surfaces/graphql.js'
 import { allResources } from '../src/kernel/resource.js'
 import { batch } from './conformance/batch.js'
@@ -13,6 +13,7 @@ import { external } from './conformance/external.js'
 import { crud } from './conformance/crud.js'
 import { writes } from './conformance/writes.js'
 import { paging } from './conformance/paging.js'
+import { search } from './conformance/search.js'
 import { filters } from './conformance/filters.js'
 import { Statements, tablesWithoutWorkspace } from './conformance/statements.js'
 import { has, type Suite } from './conformance/world.js'
@@ -20,11 +21,24 @@ import { execute } from './helpers/database.js'
 import { testApp } from './helpers/app.js'
 import { samples } from './samples.js'
 
-const parts = { crud, writes, filters, paging, bin, external, batch, idempotency, scopes, nested, tenancy }
+const parts = {
+  crud,
+  writes,
+  filters,
+  search,
+  paging,
+  bin,
+  external,
+  batch,
+  idempotency,
+  scopes,
+  nested,
+  tenancy
+}
 
 t.test('every resource on every surface', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })
-  const operations = allOperations({ sign: undefined, sequence: async () => undefined })
+  const operations = declaredOperations()
   const suite: Suite = {
     app,
     statements: new Statements(app.database),

@@ -11,6 +11,8 @@ export interface Sample {
   values?: Record<string, readonly unknown[] | ((n: number) => unknown)>
   /** Fields of a create that are never filled in. */
   omit?: readonly string[]
+  /** Fields that may be null, but not alone: a rule of the resource keeps them. */
+  keep?: readonly string[]
 }
 
 /** Fields with a pattern or format, which mean the same in every resource that has them. */
@@ -18,6 +20,7 @@ export const commonValues: Record<string, readonly unknown[]> = {
   country: ['BD', 'DE', 'PK', 'TR'],
   currency: ['BDT', 'EUR', 'PKR', 'TRY'],
   domain: ['example.com', 'beispiel.example', 'udaharan.example'],
+  companyDomain: ['example.com', 'beispiel.example', 'udaharan.example'],
   phone: ['+4930123456', '+8801712345678', '+92211234567'],
   website: ['https://example.com', 'https://beispiel.example/a?b=c', 'http://udaharan.example'],
   language: ['bn', 'de-AT', 'sd-Deva', 'tr'],
@@ -28,6 +31,8 @@ const words = ['Zeta', 'alpha', 'Beta works', 'beta', 'আলফা', 'سنڌي'
 
 /** A text of any script, different for each n. */
 export const textOf = (n: number) => `${words[n % words.length]} ${Math.floor(n / words.length)}`
+
+const dayOf = (n: number) => new Date(Date.UTC(2000, 0, 1 + n)).toISOString().slice(0, 10)
 
 /** By resource name: every resource with standard operations has one. */
 export const samples: Record<string, Sample> = {
@@ -42,7 +47,19 @@ export const samples: Record<string, Sample> = {
   user: {
     create: n => ({ name: textOf(n), email: `Person${n}@example.com` }),
     update: { name: 'Somebody else', role: 'viewer' },
-    values: { externalSubject: n => `subject-${n}`, active: [true, false] }
+    values: {
+      externalSubject: n => `subject-${n}`,
+      active: [true, false],
+      role: ['rep', 'manager', 'viewer', 'admin']
+    }
+  },
+  team: {
+    create: n => ({ name: textOf(n) }),
+    update: { name: 'Partners' }
+  },
+  role: {
+    create: n => ({ key: `role_${n}`, name: textOf(n), scopes: ['contacts:read'], rowScope: 'own' }),
+    update: { name: 'Field sales', scopes: ['contacts:read', 'deals:write'], rowScope: 'team' }
   },
   apiKey: {
     create: n => ({ name: textOf(n), scopes: ['contacts:read'] }),
@@ -66,6 +83,52 @@ export const samples: Record<string, Sample> = {
   deal: {
     create: (n, ref) => ({ name: textOf(n), stageId: ref('stageId', n) }),
     update: { name: 'Bigger', amount: '99.5', expectedCloseDate: '2026-12-24' },
-    omit: ['pipelineId']
+    // A primary contact is among the contacts, which are told by their own test.
+    omit: ['pipelineId', 'contacts']
+  },
+  lead: {
+    create: n => ({ lastName: textOf(n) }),
+    update: { need: 'confirmed', companyName: 'Kamal & Sons' },
+    values: { landingPage: ['https://example.com/offer', '/preise'] },
+    omit: ['convertedAt', 'unqualifiedReason'],
+    keep: ['lastName']
+  },
+  activity: {
+    create: n => ({ type: 'note', subject: textOf(n) }),
+    update: { body: 'Asked for a quote', outcome: 'interested' },
+    values: { occurredAt: ['2025-01-01T00:00:00.000Z', '2025-02-28T12:00:00.500Z'] },
+    omit: ['completedAt']
+  },
+  product: {
+    create: n => ({ name: textOf(n) }),
+    update: { listPrice: '49.9', currency: 'EUR' },
+    values: { code: n => `code-${n}` }
+  },
+  order: {
+    create: (n, ref) => ({ companyId: ref('companyId', n), currency: 'EUR' }),
+    update: { amount: '1200.5', directCost: '800' },
+    keep: ['companyId', 'currency']
+  },
+  campaign: {
+    create: n => ({ name: textOf(n) }),
+    update: { direction: 'outbound', budget: '5000' },
+    values: { startDate: ['2025-01-01', '2025-02-28'], endDate: ['2026-01-31', '2026-12-24'] }
+  },
+  cost: {
+    create: n => ({ date: '2026-01-31', amount: `${n}.5`, currency: 'EUR' }),
+    update: { amount: '99.9', category: 'sales' },
+    values: { amount: ['10', '9.5', '100.25', '0'] },
+    omit: ['from', 'to'],
+    keep: ['date']
+  },
+  touch: {
+    create: (n, ref) => ({ leadId: ref('leadId', n), channel: textOf(n) }),
+    update: { channel: 'email', seq: 2 },
+    keep: ['leadId']
+  },
+  exchangeRate: {
+    create: n => ({ date: dayOf(n), currency: 'USD', rateToBase: '0.939037' }),
+    update: { rateToBase: '0.95' },
+    values: { date: dayOf, currency: ['USD'], rateToBase: ['0.95', '1.000000000001', '130'] }
   }
 }

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import type { Database, Row, Statement, Transaction } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
+import { plannedEachTime } from '../kernel/search-text.js'
 import { translate } from './errors.js'
+import { listen, type Listener } from './listener.js'
 import { queryRows, type Shape } from './rows.js'
 
 export interface DatabaseOptions {
@@ -16,6 +18,10 @@ export interface DatabaseOptions {
 export interface OpenDatabase extends Database {
   /** Rejects unless the server answers. */
   ping(): Promise<void>
+  /** Passes on the messages of a channel until it is closed. */
+  listen(channel: string, onMessage: (payload: string) => void): Listener
+  /** The pool as it stands; `waiting` are statements that wait for a connection. */
+  connections(): { total: number; idle: number; waiting: number }
   close(): Promise<void>
 }
 
@@ -29,7 +35,7 @@ const shapes = new Map<string, Shape>()
 function shapeOf(text: string): Shape {
   const known = shapes.get(text)
   if (known) return known
-  if (shapes.size >= namedShapes) return { text, name: undefined }
+  if (shapes.size >= namedShapes || text.includes(plannedEachTime)) return { text, name: undefined }
   const shape = { text, name: createHash('sha1').update(text).digest('base64url') }
   shapes.set(text, shape)
   return shape
@@ -134,6 +140,12 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     ping: async () => {
       await pool.query('select 1')
     },
+    listen: (channel, onMessage) => listen(options.url, channel, onMessage, options.onError),
+    connections: () => ({
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount
+    }),
     close: () => pool.end()
   }
 }

@@ -2,15 +2,19 @@ import { sql } from 'drizzle-orm'
 import {
   check,
   date,
+  foreignKey,
   index,
   integer,
   jsonb,
   numeric,
   primaryKey,
+  text,
   timestamp,
   uuid,
-  type AnyPgColumn
+  type AnyPgColumn,
+  type ExtraConfigColumn
 } from 'drizzle-orm/pg-core'
+import { searchColumnName, searchExpression, type Searched } from '../kernel/search-text.js'
 import { sortExpression } from '../kernel/sort.js'
 
 export type CustomFields = Record<string, string | number | boolean | null>
@@ -60,3 +64,26 @@ export const recordIndexes = (name: string, t: RecordTable) => [
 /** The index expression of `sortExpression` for a text column. */
 export const textSort = (column: AnyPgColumn, nullable = true) =>
   sql.raw(sortExpression(`"${column.name}"`, 'text', nullable))
+
+/** A reference to a record of the same workspace: the database itself refuses one that crosses workspaces. */
+export const belongsTo = (
+  name: string,
+  workspaceId: AnyPgColumn,
+  column: AnyPgColumn,
+  target: { workspaceId: AnyPgColumn; id: AnyPgColumn }
+) =>
+  foreignKey({
+    name: `${name}_fkey`,
+    columns: [workspaceId, column],
+    foreignColumns: [target.workspaceId, target.id]
+  })
+
+/** What a search looks into, computed by the database out of these columns, so that no write forgets it. */
+export const searchColumn = (columns: Searched) =>
+  text(searchColumnName)
+    .notNull()
+    .generatedAlwaysAs(sql.raw(searchExpression(columns)))
+
+/** Finds parts of words within one workspace. Tables that stay small in every workspace need none. */
+export const searchIndex = (name: string, t: { workspaceId: AnyPgColumn; searchText: ExtraConfigColumn }) =>
+  index(`${name}_search`).using('gin', t.workspaceId, t.searchText.op('gin_trgm_ops'))

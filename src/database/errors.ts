@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { fieldError, KithError } from '../kernel/errors.js'
+import { fieldError, KithError, ruleOf } from '../kernel/errors.js'
 
 const { DatabaseError } = pg
 
@@ -32,6 +32,10 @@ function conflict(error: pg.DatabaseError): KithError {
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 function fromServer(error: pg.DatabaseError): unknown {
   const code = error.code ?? ''
+  const rule = ruleOf(error.constraint)
+  if (rule) {
+    return fieldError(code === '23505' ? 'conflict' : 'unprocessable', rule.pointer, rule.message, rule.code)
+  }
   if (code === '23505') return conflict(error)
   if (code === '23503') return new KithError('unknown_reference', undefined, { cause: error })
   if (error.constraint?.endsWith('_custom_fields_size')) {

@@ -30,19 +30,28 @@ export interface Actor {
   id: string | null
 }
 
-/** Which records of the workspace a credential sees. Teams and own records come with roles. */
-export type RowScope = 'all'
+/** Whose records a credential may see: everybody's, those of one's teams, or one's own. */
+export const rowScopes = ['all', 'team', 'own'] as const
+export type RowScope = (typeof rowScopes)[number]
 
-/** Everything an operation knows about who asks and where. There is no default: nothing runs without one. */
-export interface Context {
+/** Who a credential stands for: all of a context but the request. */
+export interface Principal {
   readonly workspaceId: string
   readonly actor: Actor
   /** The person a record falls to when its creator names no owner. */
   readonly userId: string | null
   readonly scopes: ReadonlySet<string>
   readonly rowScope: RowScope
+  /** The users whose records are visible, worked out from the row scope; null for all records, unowned ones too. */
+  readonly owners: readonly string[] | null
+}
+
+/** Everything an operation knows about who asks and where. There is no default: nothing runs without one. */
+export interface Context extends Principal {
   readonly requestId: string
   readonly idempotencyKey: string | null
+  /** Aborts when the caller is gone, where one may leave before the answer. */
+  readonly gone?: () => AbortSignal
   readonly db: Db
 }
 

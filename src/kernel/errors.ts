@@ -3,6 +3,7 @@ export const codes = {
   invalid_input: [400, 'The request is not valid'],
   invalid_json: [400, 'The body is not valid JSON'],
   bad_request: [400, 'The request cannot be understood'],
+  too_complex: [400, 'The document asks for too much'],
   unauthenticated: [401, 'Authentication is needed'],
   forbidden: [403, 'The credential lacks a scope'],
   not_found: [404, 'There is nothing here'],
@@ -11,9 +12,12 @@ export const codes = {
   conflict: [409, 'The request conflicts with another record'],
   in_use: [409, 'The record is in use'],
   in_bin: [409, 'The record is in the bin'],
+  already_converted: [409, 'The lead was converted before'],
+  ambiguous_match: [409, 'Several records match'],
   idempotency_in_progress: [409, 'A request with this Idempotency-Key is still running'],
   secret_already_shown: [409, 'The secret was shown once and cannot be shown again'],
   password_login_disabled: [409, 'This server does not issue access tokens'],
+  events_forgotten: [410, 'The events are no longer kept'],
   version_mismatch: [412, 'The record has changed since'],
   payload_too_large: [413, 'The body is too large'],
   uri_too_long: [414, 'The address is too long'],
@@ -88,6 +92,21 @@ export function parameterError(
 ): KithError {
   return new KithError('invalid_input', message, { errors: [{ in: where, parameter, code, message }] })
 }
+
+/** What it means to a client when a constraint of the database refuses a record. */
+export interface Rule {
+  pointer: string
+  code: string
+  message: string
+}
+
+const rules = new Map<string, Rule>()
+
+/** Makes the database's refusal by this constraint an error that names the field. */
+export const declareRule = (constraint: string, rule: Rule) => void rules.set(constraint, rule)
+
+/** The rule behind a constraint, where a resource declares one. */
+export const ruleOf = (constraint: string | undefined) => rules.get(constraint ?? '')
 
 export const notFound = (what: string) => new KithError('not_found', `There is no such ${what}.`)
 

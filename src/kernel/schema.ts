@@ -27,6 +27,18 @@ export type Kind =
   | 'json'
   | 'customFields'
   | 'externalIds'
+  | 'links'
+
+/** Where the links of a field of that kind are kept: a row for each, with the id of the record and of what it names. */
+export interface Link {
+  /** The resource that the links point to. */
+  target: string
+  /** The member of an item that holds the id. */
+  member: string
+  table: string
+  record: string
+  linked: string
+}
 
 /** A field's schema: JSON Schema with its kind; enums also carry the name that GraphQL gives them. */
 export type Field<T = unknown> = TUnsafe<T> & {
@@ -34,6 +46,7 @@ export type Field<T = unknown> = TUnsafe<T> & {
   'x-enum'?: string
   enum?: readonly unknown[]
   items?: Field
+  'x-link'?: Link
 }
 
 function field<T>(kind: Kind, schema: Record<string, unknown>): Field<T> {
@@ -46,6 +59,10 @@ export const Text = (maxLength: number, extra: Record<string, unknown> = {}) =>
 
 export const Id = (description?: string) =>
   field<string>('id', { type: 'string', format: 'uuid', maxLength: 36, ...(description && { description }) })
+
+/** The id of a record of that resource inside of a nested object; GraphQL shows the record beside it. */
+export const Reference = (target: string, description: string) =>
+  field<string>('id', { ...Id(description), 'x-reference': target })
 
 export const Email = () => field<string>('email', { type: 'string', format: 'email', maxLength: 254 })
 
@@ -96,8 +113,23 @@ export const Money = () =>
     examples: ['1200.5']
   })
 
+/** An exchange rate: a positive decimal string with at most twelve decimals. */
+export const Rate = () =>
+  field<string>('decimal', {
+    type: 'string',
+    pattern: '^(?=.*[1-9])(0|[1-9][0-9]{0,11})(\\.[0-9]{1,12})?$',
+    maxLength: 25,
+    examples: ['0.939037']
+  })
+
 export const Integer = (minimum: number, maximum: number) =>
   field<number>('integer', { type: 'integer', minimum, maximum })
+
+/** Any finite number. */
+export const Number = () => field<number>('number', { type: 'number' })
+
+/** Any JSON value, shown as it is stored. */
+export const Json = <T>(description: string) => field<T | null>('json', { description })
 
 /** A share between 0 and 1. */
 export const Share = () => field<number>('number', { type: 'number', minimum: 0, maximum: 1 })
@@ -111,6 +143,22 @@ export const Enum = <const V extends readonly string[]>(name: string, values: V)
 /** A set of values, replaced whole by an update. */
 export const List = <T>(items: Field<T>, maxItems: number) =>
   field<T[]>('list', { type: 'array', items, maxItems, uniqueItems: true })
+
+/** A list of objects of that GraphQL type that each point to a record, no record twice; replaced whole by an update. */
+export const Links = <T>(
+  name: string,
+  link: Link,
+  properties: Record<string, TSchema>,
+  maxItems: number,
+  description: string
+) =>
+  field<T[]>('links', {
+    type: 'array',
+    maxItems,
+    description,
+    items: { ...Closed(properties), 'x-type': name },
+    'x-link': link
+  })
 
 /** A nested object of that GraphQL type; an update merges into it, `null` clears a member. */
 export const Merged = <T>(name: string, properties: Record<string, TSchema>) =>

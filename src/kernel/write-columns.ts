@@ -62,7 +62,9 @@ export const insertColumns = memo((resource: Resource): InsertColumns => {
 function patched(resource: Resource, key: string, column: string, sqlType: string): string {
   const value = `o.patch -> '${key}'`
   const kind = resource.fields.get(key)?.kind
-  if (key === 'deletedAt') return `case when o.patch ->> 'deletedAt' is null then null else o._now end`
+  if (sqlType.startsWith('timestamp')) {
+    return `case when ${value} = 'true' then coalesce(o."${column}", o._now) else (o.patch ->> '${key}')::${sqlType} end`
+  }
   if (kind === 'customFields') {
     return `case when jsonb_typeof(${value}) = 'null' then '{}' else jsonb_strip_nulls(o."${column}" || (${value})) end`
   }

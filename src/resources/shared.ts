@@ -1,4 +1,18 @@
-import { Country, Enum, List, Merged, Nullable, Text, Type, type Field } from '../kernel/schema.js'
+import sql, { raw } from 'sql-template-tag'
+import type { Context } from '../kernel/context.js'
+import { fieldError, type KithError } from '../kernel/errors.js'
+import {
+  Closed,
+  Country,
+  Enum,
+  Instant,
+  List,
+  Merged,
+  Nullable,
+  Text,
+  Type,
+  type Field
+} from '../kernel/schema.js'
 import type { Address } from '../database/columns.js'
 
 const relationships = ['customer', 'supplier', 'owner', 'employee', 'partner', 'other'] as const
@@ -15,8 +29,23 @@ const lifecycleStages = [
 /** What somebody is to the business; any number of them. */
 export const Relationships = () => List(Enum('Relationship', relationships), relationships.length)
 
-/** How far along a stranger has come. */
-export const LifecycleStage = () => Nullable(Enum('LifecycleStage', lifecycleStages))
+export type Stage = (typeof lifecycleStages)[number]
+
+/** A stage on the way from a stranger to somebody who speaks for the business. */
+export const EnteredStage = () => Enum('LifecycleStage', lifecycleStages)
+
+/** How far along a stranger has come; null where nobody says. */
+export const LifecycleStage = () => Nullable(EnteredStage())
+
+/** The past of an imported record, in the place of its stage: which one it entered when. */
+export const LifecycleHistory = () =>
+  Type.Optional(
+    Type.Array(Closed({ stage: EnteredStage(), at: Instant() }), {
+      minItems: 1,
+      maxItems: 100,
+      description: 'The stages entered in the past, with their times; the last one is where it is.'
+    })
+  )
 
 const line = () => Type.Optional(Nullable(Text(200)))
 
@@ -34,3 +63,18 @@ export const AddressSchema = (): Field<Address | null> =>
   )
 
 export const CountryCode = () => Nullable(Country())
+
+/** The database's clock, which decides what lies in the future. */
+export const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)
+
+/** What the database's clock says, in milliseconds since 1970. */
+export async function readClock(ctx: Context): Promise<number> {
+  const [row] = await ctx.db.query<{ now: string }>(sql`select ${clock} as now`)
+  return Date.parse(row!.now)
+}
+
+/** A 422 for a moment that has not come yet. */
+export function futureProblem(now: number, at: string | undefined, pointer: string): KithError | undefined {
+  if (at === undefined || Date.parse(at) <= now) return undefined
+  return fieldError('unprocessable', pointer, `${pointer} lies in the future.`, 'future')
+}

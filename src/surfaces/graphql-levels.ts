@@ -1,5 +1,5 @@
 import type { FieldNode } from 'graphql'
-import type { RecordRow } from '../kernel/read.js'
+import type { Row } from '../kernel/context.js'
 
 const place = Symbol('level')
 
@@ -16,18 +16,18 @@ interface Reading {
 type Key = FieldNode | object
 
 /**
- * Records at one place of an answer. What is asked of one of them is read for all of them at once: one statement per
+ * Records, or objects in records, at one place of an answer. What is asked of one of them is read for all of them at once: one statement per
  * level and field, however many records there are.
  */
 export class Level {
   private readonly readings = new Map<Key, Reading>()
 
-  constructor(readonly rows: readonly RecordRow[]) {
+  constructor(readonly rows: readonly Row[]) {
     for (const row of rows) (row as Placed)[place] = this
   }
 
   /** The level of a record; one that came alone, as a mutation's does, is a level of its own. */
-  static of(row: RecordRow): Level {
+  static of(row: Row): Level {
     return (row as Placed)[place] ?? new Level([row])
   }
 

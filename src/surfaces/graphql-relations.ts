@@ -1,9 +1,11 @@
 import { getArgumentValues, type GraphQLObjectType, type FieldNode, type GraphQLResolveInfo } from 'graphql'
 import { authorize } from '../kernel/authorize.js'
+import type { Row } from '../kernel/context.js'
 import { countByParent, findRecords, listByParent, type Page, type RecordRow } from '../kernel/read.js'
 import { resourceNamed, type Relation, type Resource } from '../kernel/resource.js'
 import {
   connectionRequest,
+  nestedPageSize,
   type Connection,
   type ConnectionArgs,
   type ConnectionRequest,
@@ -15,11 +17,12 @@ import { selectionOf, type Selection } from './graphql-selection.js'
 type Info = Pick<GraphQLResolveInfo, 'schema' | 'fragments' | 'variableValues'>
 type Nodes = readonly FieldNode[]
 
-const nestedSize = 10
+/** What names a record: a field of a record, or of an object in one. */
+type Reference = Pick<Relation, 'target' | 'field'>
 
 function related(
   level: Level,
-  relation: Relation,
+  relation: Reference,
   nodes: Nodes,
   context: GraphContext,
   info: Info
@@ -53,13 +56,24 @@ function pagesOf(
     const target = resourceNamed(relation.target)
     authorize(ctx, target.permissions.read)
     const selection = selectionOf(target, nodes, info.fragments, true)
-    const connection = connectionRequest(ctx, target, args, selection, nestedSize)
-    const parents = level.rows.map(r => r.id)
+    const connection = connectionRequest(ctx, target, args, selection, nestedPageSize)
+    const parents = level.rows.map(r => r.id as string)
     const found = await listByParent(ctx, target, relation.field, parents, connection.request)
     const rows = [...found.values()].flatMap(page => page.rows)
     await readAhead(target, rows, selection, context, info)
     return { found, connection }
   })
+}
+
+// The objects of a list of links are a level too. Each answer has its own: rows may come out of a read that is shared.
+function placeLinks(resource: Resource, rows: readonly RecordRow[]): void {
+  for (const { name, kind } of resource.fields.values()) {
+    if (kind !== 'links') continue
+    for (const row of rows) {
+      if (Array.isArray(row[name])) row[name] = row[name].map((link: Row) => ({ ...link }))
+    }
+    new Level(rows.flatMap(row => (row[name] ?? []) as Row[]))
+  }
 }
 
 /**
@@ -74,6 +88,7 @@ export async function readAhead(
   info: Info
 ): Promise<void> {
   const level = new Level(rows)
+  placeLinks(resource, rows)
   if (!context.ahead || rows.length === 0) return
   const { [resource.typeName]: type } = info.schema.getTypeMap()
   const fields = (type as GraphQLObjectType).getFields()
@@ -90,8 +105,8 @@ export async function readAhead(
 
 /** The record that a field of the parent points to; null where there is none to be seen. */
 export function nestedRecord(
-  relation: Relation,
-  parent: RecordRow,
+  relation: Reference,
+  parent: Row,
   context: GraphContext,
   info: GraphQLResolveInfo
 ): RecordRow | null | Promise<RecordRow | null> {
@@ -124,7 +139,7 @@ function counts(
   connection: ConnectionRequest,
   { ctx }: GraphContext
 ): Map<string, number> | Promise<Map<string, number>> {
-  const parents = level.rows.map(r => r.id)
+  const parents = level.rows.map(r => r.id as string)
   return level.once(connection, () =>
     countByParent(ctx, resourceNamed(relation.target), relation.field, parents, connection.where)
   )

@@ -1,10 +1,13 @@
-import type { Sql } from 'sql-template-tag'
+import { join, type Sql } from 'sql-template-tag'
 import type { Context, Database } from '../kernel/context.js'
 import { parameterError } from '../kernel/errors.js'
 import { filterSql } from '../kernel/filter.js'
 import { defaultSort, maxPageSize } from '../kernel/page.js'
 import type { ListRequest, Page } from '../kernel/read.js'
 import type { Resource } from '../kernel/resource.js'
+import { Closed } from '../kernel/schema.js'
+import { searchSql, SearchText } from '../kernel/search.js'
+import { compile, refuse } from '../kernel/validate.js'
 import type { Selection } from './graphql-selection.js'
 
 /** What every resolver gets: who asks, and how. */
@@ -13,6 +16,8 @@ export interface GraphContext {
   database: Database
   /** Whether all that the document selects is wanted for sure, so that it may be read before the executor asks. */
   ahead: boolean
+  /** Asks again who the caller is, where an answer goes on for long; throws where the credential no longer counts. */
+  renew?: (() => Promise<Context>) | undefined
 }
 
 export interface ConnectionArgs {
@@ -22,6 +27,7 @@ export interface ConnectionArgs {
   before?: string | null
   filter?: object | null
   orderBy?: string | null
+  search?: string | null
 }
 
 /** A connection's arguments, ready to be read. */
@@ -37,9 +43,29 @@ export interface Connection {
   count(): number | Promise<number>
 }
 
-function pageSize(name: 'first' | 'last', value: number): number {
+/** How many records a list has unless asked for more or less. */
+export const rootPageSize = 50
+export const nestedPageSize = 10
+
+/** How many rows an argument asks for; a 400 where that is none or too many. */
+export function pageSize(name: 'first' | 'last', value: number): number {
   if (value >= 1 && value <= maxPageSize) return value
   throw parameterError(name, `${name} must be between 1 and ${maxPageSize}.`, 'out_of_range')
+}
+
+const checkSearch = compile(Closed({ search: SearchText('') }), 'body')
+
+function checkedSearch(search: string): Sql {
+  refuse(checkSearch({ search }))
+  return searchSql('t', search, { in: 'body', pointer: '/search' })
+}
+
+function whereOf(ctx: Context, resource: Resource, { filter, search }: ConnectionArgs): Sql | undefined {
+  const parts = [
+    ...(filter == null ? [] : [filterSql(ctx, resource, 't', filter)]),
+    ...(search == null ? [] : [checkedSearch(search)])
+  ]
+  return parts.length === 0 ? undefined : join(parts, ' and ')
 }
 
 /** The list that the arguments of a connection ask for. */
@@ -58,7 +84,7 @@ export function connectionRequest(
     : args.first != null
       ? pageSize('first', args.first)
       : standardSize
-  const where = args.filter == null ? undefined : filterSql(ctx, resource, 't', args.filter)
+  const where = whereOf(ctx, resource, args)
   return {
     where,
     request: {

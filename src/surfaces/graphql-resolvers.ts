@@ -1,12 +1,13 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
-import { authorize, may } from '../kernel/authorize.js'
+import { authorize, may, stillMay } from '../kernel/authorize.js'
 import { type KithError, parameterError } from '../kernel/errors.js'
-import { invoke, type Operation, type Request } from '../kernel/operation.js'
+import { begin, invoke, type Operation, type Request } from '../kernel/operation.js'
 import { defaultSort, maxPageSize } from '../kernel/page.js'
 import { findRecord, findRecords, findTypes, listRecords, type RecordRow } from '../kernel/read.js'
 import { allResources, type Resource } from '../kernel/resource.js'
 import {
   connectionRequest,
+  rootPageSize,
   type Connection,
   type ConnectionArgs,
   type GraphContext
@@ -25,7 +26,7 @@ export async function rootConnection(
   const { ctx } = context
   authorize(ctx, resource.permissions.read)
   const selection = selectionOf(resource, info.fieldNodes, info.fragments, true)
-  const connection = connectionRequest(ctx, resource, args, selection, 50)
+  const connection = connectionRequest(ctx, resource, args, selection, rootPageSize)
   const page = await listRecords(ctx, resource, connection.request)
   await readAhead(resource, page.rows, selection, context, info)
   const count = async () => {
@@ -104,6 +105,21 @@ export async function runOperation(
     return { status: 200, headers: {}, body: key === null ? '' : JSON.stringify(result ?? null) }
   })
   return replayed ? (JSON.parse(answer.body) as unknown) : fresh
+}
+
+/** Runs an operation that streams; its values one by one. What can be refused is refused before the first. */
+export async function subscribe(
+  operation: Operation,
+  request: Request,
+  { ctx, renew }: GraphContext
+): Promise<AsyncGenerator<unknown>> {
+  const portions = await begin(ctx, operation, request)
+  return (async function* () {
+    for await (const portion of portions) {
+      if (renew && !(await stillMay(ctx, renew))) return
+      yield* portion
+    }
+  })()
 }
 
 /** An execution error, by the executor or its compiled form, which leaves parts of it out. */

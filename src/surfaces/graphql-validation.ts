@@ -18,6 +18,8 @@ import {
   type VariableDefinitionNode
 } from 'graphql'
 import type { ErrorItem } from '../kernel/errors.js'
+import { Cost } from './graphql-cost.js'
+import { guardShape, limits, tooComplex } from './graphql-guards.js'
 
 /** A document that may run, or what is wrong with it. */
 export interface Checked {
@@ -27,6 +29,7 @@ export interface Checked {
   compilable?: boolean
   /** Whether directives may leave out what the document selects. */
   conditional?: boolean
+  cost?: Cost
 }
 
 // The compiler takes a non-null variable with a default for missing, and unrolls recursive input types for ever.
@@ -55,6 +58,9 @@ function traits(schema: GraphQLSchema, document: DocumentNode): Pick<Checked, 'c
   })
   return { compilable: plain && operations === 1 && !conditional, conditional }
 }
+
+// The parser says it in words only.
+const tokens = /contains more tha[nt] \d+ tokens/
 
 const rememberedAtMost = 1000
 
@@ -115,6 +121,13 @@ function literalItems(document: DocumentNode, error: GraphQLError): ErrorItem[] 
   return path ? [item(path, error.message)] : []
 }
 
+function unreadable(error: unknown): GraphQLError {
+  // All of it descends by recursion, so a document of braces alone uses up the stack.
+  if (!(error instanceof GraphQLError)) return tooComplex('The document nests too deeply.')
+  if (tokens.test(error.message)) return tooComplex(`Write at most ${limits.tokens} tokens.`)
+  return invalid(error, 'bad_request', [])
+}
+
 /** Parses and validates documents, remembering those seen lately. */
 export class Documents {
   private readonly known = new Map<string, Checked>()
@@ -132,14 +145,15 @@ export class Documents {
 
   private examine(query: string): Checked {
     try {
-      const document = parse(query, { maxTokens: 10000 })
+      const document = parse(query, { maxTokens: limits.tokens })
+      const guarded = guardShape(document)
+      if (guarded) return { errors: [guarded] }
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-      if (errors.length === 0) return { document, ...traits(this.schema, document) }
+      if (errors.length === 0)
+        return { document, ...traits(this.schema, document), cost: new Cost(this.schema, document) }
       return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
-      // Both descend by recursion, so a document of braces alone uses up the stack.
-      const told = error instanceof GraphQLError ? error : new GraphQLError('The document nests too deeply.')
-      return { errors: [invalid(told, 'bad_request', [])] }
+      return { errors: [unreadable(error)] }
     }
   }
 

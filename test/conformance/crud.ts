@@ -18,9 +18,12 @@ import type { Json, Suite, World } from './world.js'
 const content = ({ id, createdAt, updatedAt, openedAt, stageEnteredAt, closedAt, hint, ...rest }: Json) =>
   rest
 
-const uniqueFields = (resource: Resource) =>
-  Object.entries(sampleOf(resource).values ?? {}).flatMap(([name, v]) =>
-    typeof v === 'function' ? [name] : []
+/** The fields whose values no two records share, with values made of n. */
+const uniqueValues = (resource: Resource, n: number) =>
+  Object.fromEntries(
+    Object.entries(sampleOf(resource).values ?? {}).flatMap(([name, v]) =>
+      typeof v === 'function' ? [[name, v(n)]] : []
+    )
   )
 
 async function creates(t: Test, world: World, resource: Resource): Promise<void> {
@@ -42,8 +45,7 @@ async function creates(t: Test, world: World, resource: Resource): Promise<void>
   t.same((await world.call('GET', `${path}/${record.id}`)).body, record, 'GET answers what POST answered')
   t.same((await graphGet(world, resource, record.id as string)).record, record, 'GraphQL answers the same')
 
-  const other = { ...body, ...sampleOf(resource).create(n + 3, ref) }
-  for (const name of uniqueFields(resource)) if (other[name]) other[name] += '-graphql'
+  const other = { ...body, ...sampleOf(resource).create(n + 3, ref), ...uniqueValues(resource, n + 3) }
   const made = await mutated(world, resource, 'create', other)
   if (!made.record) return void t.fail(`create over GraphQL: ${JSON.stringify(made.error)}`)
   const byRest = await world.call('GET', `${path}/${made.record.id}`)

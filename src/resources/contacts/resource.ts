@@ -11,7 +11,7 @@ import {
   Text,
   TimeZone
 } from '../../kernel/schema.js'
-import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../shared.js'
+import { AddressSchema, CountryCode, LifecycleHistory, LifecycleStage, Relationships } from '../shared.js'
 import { contacts as table } from './table.js'
 
 export const contacts = resource({
@@ -19,6 +19,7 @@ export const contacts = resource({
   plural: 'contacts',
   description: 'A person that the business deals with.',
   table,
+  onCreate: { lifecycleHistory: LifecycleHistory() },
   fields: {
     firstName: About('Given name.', Nullable(Text(200))),
     lastName: About('Family name.', Nullable(Text(200))),
@@ -30,6 +31,7 @@ export const contacts = resource({
     relationships: About('What this person is to the business; any number of these.', Relationships()),
     lifecycleStage: About('How far along this person has come.', LifecycleStage()),
     sourceChannel: About('The channel this person came through first.', Nullable(Text(100))),
+    campaignId: Nullable(Id('The campaign this person came from.')),
     language: About('BCP 47: the language to write in.', Nullable(Language())),
     timeZone: About('IANA: where this person lives by the clock.', Nullable(TimeZone())),
     country: About('ISO 3166-1 alpha-2.', CountryCode()),
@@ -51,6 +53,7 @@ export const contacts = resource({
     'relationships',
     'lifecycleStage',
     'sourceChannel',
+    'campaignId',
     'language',
     'country',
     'birthDate',
@@ -58,9 +61,15 @@ export const contacts = resource({
     'tags'
   ],
   sorts: ['firstName', 'lastName'],
+  search: { title: ['firstName', 'lastName'], also: ['email', 'phone'] },
   relations: {
     company: one('company', 'companyId'),
+    campaign: one('campaign', 'campaignId'),
     owner: one('user', 'ownerId'),
-    deals: many('deal', 'primaryContactId')
+    deals: many('deal', 'contacts'),
+    leads: many('lead', 'contactId'),
+    activities: many('activity', 'contactId'),
+    orders: many('order', 'contactId'),
+    touches: many('touch', 'contactId')
   }
 })

@@ -1,4 +1,4 @@
-import { one, resource } from '../../kernel/resource.js'
+import { many, one, resource } from '../../kernel/resource.js'
 import {
   About,
   Closed,
@@ -7,15 +7,53 @@ import {
   Enum,
   Id,
   Instant,
+  Links,
   Money,
   Nullable,
+  Reference,
   Share,
   Text,
   Type
 } from '../../kernel/schema.js'
-import { deals as table } from './table.js'
+import { deals as table, type DealContact } from './table.js'
 
 export const dealStatuses = ['open', 'won', 'lost'] as const
+
+/** How many contacts a deal may have. */
+export const mostContacts = 100
+
+const DealContacts = () =>
+  Links<DealContact>(
+    'DealContact',
+    {
+      target: 'contact',
+      member: 'contactId',
+      table: 'deal_contacts',
+      record: 'deal_id',
+      linked: 'contact_id'
+    },
+    {
+      contactId: Reference('contact', 'The person.'),
+      role: Type.Optional(
+        About(
+          'The part this person has in the decision; null where it is not known.',
+          Nullable(
+            Enum('DealContactRole', [
+              'decision_maker',
+              'economic_buyer',
+              'champion',
+              'influencer',
+              'user',
+              'blocker',
+              'other'
+            ])
+          )
+        )
+      )
+    },
+    mostContacts,
+    'Everybody who has a part in the deal, the primary contact always among them; nobody twice.'
+  )
 
 /** The past of an imported deal: where it stood since when, and what was known of it then. */
 const HistoryInput = Type.Array(
@@ -67,14 +105,24 @@ export const deals = resource({
       Nullable(Enum('DealType', ['new', 'upsell', 'cross_sell', 'renewal']))
     ),
     sourceChannel: About('The channel it came through.', Nullable(Text(100))),
+    campaignId: Nullable(Id('The campaign it came from.')),
+    productId: Nullable(Id('What would be bought.')),
     companyId: Nullable(Id('The company that would buy.')),
-    primaryContactId: Nullable(Id('The person who would buy.')),
+    primaryContactId: Nullable(
+      Id('The person who would buy: one of the contacts, added to them where it is not.')
+    ),
+    contacts: DealContacts(),
     ownerId: Nullable(Id('The user who works on it.'))
   },
   readonly: {
     status: About('Open, won or lost: the kind of its stage.', Enum('DealStatus', dealStatuses)),
     stageEnteredAt: About('When it entered its stage.', Instant()),
-    closedAt: About('When it was last won or lost; null while open.', Nullable(Instant()))
+    closedAt: About('When it was last won or lost; null while open.', Nullable(Instant())),
+    leadId: Nullable(Id('The lead it came from: the first one that became it.'))
+  },
+  events: {
+    stage_changed: 'A deal entered another stage; won and lost are stages too.',
+    history_changed: 'The past of a deal changed, not the stage it is in.'
   },
   filters: [
     'name',
@@ -92,16 +140,27 @@ export const deals = resource({
     'lostReason',
     'type',
     'sourceChannel',
+    'campaignId',
+    'productId',
     'companyId',
     'primaryContactId',
+    'leadId',
+    'contacts',
     'ownerId'
   ],
   sorts: ['name', 'openedAt', 'closedAt', 'expectedCloseDate'],
+  search: { title: ['name'] },
   relations: {
     pipeline: one('pipeline', 'pipelineId'),
     stage: one('stage', 'stageId'),
     company: one('company', 'companyId'),
     primaryContact: one('contact', 'primaryContactId'),
-    owner: one('user', 'ownerId')
+    lead: one('lead', 'leadId'),
+    campaign: one('campaign', 'campaignId'),
+    product: one('product', 'productId'),
+    owner: one('user', 'ownerId'),
+    leads: many('lead', 'dealId'),
+    activities: many('activity', 'dealId'),
+    orders: many('order', 'dealId')
   }
 })
