@@ -33,6 +33,7 @@ t.test('defaults', t => {
     trustProxy: [],
     rateLimit: 6000,
     role: 'all',
+    eventRetentionDays: 90,
     drainDelayMs: 500,
     logLevel: 'info'
   })

@@ -176,8 +176,8 @@ t.test('a lead is converted once', async t => {
     await client.query('begin')
     const id = newId()
     await client.query(
-      `insert into activities (workspace_id, id, created_at, updated_at, type, lead_id)
-       values ($1, $2, now(), now(), 'note', $3)`,
+      `insert into activities (workspace_id, id, created_at, updated_at, type, lead_id, completed_at)
+       values ($1, $2, now(), now(), 'note', $3, now())`,
       [app.workspaceId, id, lead.id]
     )
     let answered = false

@@ -1,6 +1,4 @@
-import sql, { raw } from 'sql-template-tag'
-import type { Context } from '../kernel/context.js'
-import { fieldError, type KithError } from '../kernel/errors.js'
+import { raw } from 'sql-template-tag'
 import {
   Closed,
   Country,
@@ -66,15 +64,3 @@ export const CountryCode = () => Nullable(Country())
 
 /** The database's clock, which decides what lies in the future. */
 export const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)
-
-/** What the database's clock says, in milliseconds since 1970. */
-export async function readClock(ctx: Context): Promise<number> {
-  const [row] = await ctx.db.query<{ now: string }>(sql`select ${clock} as now`)
-  return Date.parse(row!.now)
-}
-
-/** A 422 for a moment that has not come yet. */
-export function futureProblem(now: number, at: string | undefined, pointer: string): KithError | undefined {
-  if (at === undefined || Date.parse(at) <= now) return undefined
-  return fieldError('unprocessable', pointer, `${pointer} lies in the future.`, 'future')
-}

@@ -3,7 +3,7 @@ import type { Context } from '../../kernel/context.js'
 import type { KithError } from '../../kernel/errors.js'
 import { changeRecords, createRecords, type ChangeRow } from '../../kernel/write.js'
 import { checkProposals, type Proposal, type Writer } from '../../kernel/writer.js'
-import { futureProblem, readClock } from '../shared.js'
+import { databaseNow, futureProblem } from '../../kernel/clock.js'
 import { activities } from './resource.js'
 
 interface NewActivity {
@@ -39,7 +39,7 @@ async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<strin
   const problems = await checkProposals(ctx, activities, rows)
   const imported = rows.filter(r => r.created && r.values.completedAt != null && !problems.has(r.id))
   if (imported.length === 0) return problems
-  const now = await readClock(ctx)
+  const now = Date.parse(await databaseNow(ctx))
   for (const row of imported) {
     const problem = futureProblem(now, row.values.completedAt as string, '/completedAt')
     if (problem) problems.set(row.id, problem)

@@ -3,7 +3,7 @@ import { fieldError, type KithError } from '../../kernel/errors.js'
 import type { Resource } from '../../kernel/resource.js'
 import { changeRecords, createRecords, type NewRow } from '../../kernel/write.js'
 import { checkProposals, type Proposal, type Writer } from '../../kernel/writer.js'
-import { futureProblem, readClock } from '../shared.js'
+import { databaseNow, futureProblem } from '../../kernel/clock.js'
 import { changedRows, firstRows, lastStage, type Entry } from './history.js'
 
 interface Staged {
@@ -29,7 +29,7 @@ async function check(
   const problems = await checkProposals(ctx, resource, rows)
   const imported = rows.filter(r => r.created && r.values.lifecycleHistory && !problems.has(r.id))
   if (imported.length === 0) return problems
-  const now = await readClock(ctx)
+  const now = Date.parse(await databaseNow(ctx))
   for (const row of imported) {
     const problem = historyProblem(row.values, now)
     if (problem) problems.set(row.id, problem)
