@@ -78,7 +78,10 @@ export const eventLog = pgTable(
     eventId: uuid('event_id').notNull(),
     recordedAt: instant('recorded_at').notNull()
   },
-  t => [primaryKey({ name: 'event_log_pkey', columns: [t.workspaceId, t.sequence] })]
+  t => [
+    primaryKey({ name: 'event_log_pkey', columns: [t.workspaceId, t.sequence] }),
+    index('event_log_event').on(t.workspaceId, t.eventId)
+  ]
 )
 
 /** The last sequence given, and the last one whose event is no longer kept; one row a workspace. */

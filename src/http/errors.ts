@@ -23,7 +23,6 @@ const ofFastify = new Map<string, Code>([
 export function asKithError(error: unknown): KithError {
   if (error instanceof KithError) return error
   const { statusCode, code, message } = error as Partial<FastifyError>
-  if (error instanceof SyntaxError) return new KithError('invalid_json', error.message)
   const known = ofFastify.get(code ?? '') ?? byStatus.get(statusCode ?? 500)
   if (known) return new KithError(known, known === 'unavailable' ? undefined : message, { cause: error })
   return statusCode !== undefined && statusCode < 500

@@ -98,10 +98,14 @@ export function publicSchema(schema: unknown): unknown {
   )
 }
 
-/** The types that a pattern such as `deal.*` stands for; a name stands for itself. */
+/**
+ * The types that a pattern stands for: `*` for all, `deal.*` for those of deals, `*.created` for those of that verb, a
+ * name for itself. Anything else stands for none.
+ */
 export function typesMatching(pattern: string): string[] {
-  const expression = new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`)
-  return allEventTypes()
-    .map(t => t.type)
-    .filter(type => expression.test(type))
+  const types = allEventTypes().map(t => t.type)
+  if (pattern === '*') return types
+  if (pattern.endsWith('.*')) return types.filter(type => type.startsWith(pattern.slice(0, -1)))
+  if (pattern.startsWith('*.')) return types.filter(type => type.endsWith(pattern.slice(1)))
+  return types.filter(type => type === pattern)
 }

@@ -135,20 +135,33 @@ function inScope(ctx: Context): Sql {
     or e.data ->> 'ownerId' = any(${ctx.owners}::text[]) or e.previous ->> 'ownerId' = any(${ctx.owners}::text[]))`
 }
 
+/** How many events a page looks at, most of which may be none of the caller's. */
+export const scannedAtMost = 20_000
+
+// The events of one record are few, and found by it however far apart they are; all others by their place in the log.
+function portionOf(ctx: Context, { after, recordId }: EventFilter): Sql {
+  const log = sql`event_log l where l.workspace_id = ${ctx.workspaceId} and l.sequence > ${after}::bigint`
+  if (recordId === undefined) return sql`${log} and l.sequence <= ${after}::bigint + ${scannedAtMost}::int`
+  return sql`${log} and l.event_id = any(array(
+    select r.id from events r
+    where r.workspace_id = ${ctx.workspaceId} and r.resource = any(${readable(ctx).map(r => r.name)}::text[])
+      and r.record_id = ${recordId}))`
+}
+
 /**
  * The change feed after a position: what is committed, once and in order per record, of the records that the caller
- * may read. Answers one row more than the limit where there are more.
+ * may read. Answers one row more than the limit where there are more. Of the events of all records it looks at the next
+ * `scannedAtMost` and no further.
  */
 export async function readEvents(ctx: Context, filter: EventFilter): Promise<EventRow[]> {
   return ctx.db.query<EventRow>(sql`
     select e.id, l.sequence::text as sequence, e.type, e.resource, e.record_id as "recordId",
       e.occurred_at as "occurredAt", l.recorded_at as "recordedAt", e.actor_type as "actorType",
       e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous
-    from event_log l join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
-    where l.workspace_id = ${ctx.workspaceId} and l.sequence > ${filter.after}::bigint
-      and e.resource = any(${readable(ctx).map(r => r.name)}::text[]) ${inScope(ctx)}
+    from (select l.workspace_id, l.sequence, l.event_id, l.recorded_at from ${portionOf(ctx, filter)}) l
+    join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
+    where e.workspace_id = ${ctx.workspaceId} and e.resource = any(${readable(ctx).map(r => r.name)}::text[]) ${inScope(ctx)}
       ${filter.types ? sql`and e.type = any(${filter.types}::text[])` : empty}
       ${filter.resource ? sql`and e.resource = ${filter.resource}` : empty}
-      ${filter.recordId ? sql`and e.record_id = ${filter.recordId}` : empty}
     order by l.sequence limit ${filter.limit + 1}`)
 }

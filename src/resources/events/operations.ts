@@ -12,7 +12,11 @@ import { About, Bool, Closed, Id, Integer, Json, Text, Type } from '../../kernel
 import type { Watch } from '../../kernel/events.js'
 import { Feed, type Sequencer } from './read.js'
 
-const types = Type.Optional(Text(1000, { description: 'Comma-separated; `deal.*` stands for all of deals.' }))
+const types = Type.Optional(
+  Text(1000, {
+    description: 'Comma-separated; `deal.*` stands for all of deals, `*.created` for all that is made.'
+  })
+)
 const resource = Type.Optional(Text(50))
 const recordId = Type.Optional(Id())
 const after = Type.Optional(
@@ -61,7 +65,7 @@ export function eventOperations(sequence: Sequencer, watch: Watch): Operation[] 
       name: 'events.list',
       summary: 'The change feed',
       description:
-        'Every change after a sequence, once and in order per record. Keep the last sequence and ask on from there; with `wait` the answer comes with the first event. A position whose events are no longer kept is a 410 that says where to start again.',
+        "Every change after a sequence, once and in order per record. Keep the last sequence and ask on from there; with `wait` the answer comes with the first event. A page looks at no more than 20,000 events: where few or none of these are the caller's or match the filters it is short or empty, and `hasMore` says to go on from `nextCursor`. A position whose events are no longer kept is a 410 that says where to start again.",
       rest: 'GET /events',
       graphql: 'events',
       query: Closed({

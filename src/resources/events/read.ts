@@ -1,7 +1,14 @@
 import type { Context } from '../../kernel/context.js'
 import { KithError, parameterError } from '../../kernel/errors.js'
 import { allEventTypes, payloadVersion, typesMatching, type eventSchema } from '../../kernel/event-types.js'
-import { feedEnds, readEvents, type EventRow, type FeedEnds, type Watch } from '../../kernel/events.js'
+import {
+  feedEnds,
+  readEvents,
+  scannedAtMost,
+  type EventRow,
+  type FeedEnds,
+  type Watch
+} from '../../kernel/events.js'
 import { allResources } from '../../kernel/resource.js'
 import type { Static } from '../../kernel/schema.js'
 import { suggestion } from '../../kernel/validate.js'
@@ -60,9 +67,10 @@ function refuseOutside(after: string, { sequence, forgotten }: FeedEnds): void {
 
 // A misspelt name would be a feed that stays empty for ever.
 function namedTypes(types: string | undefined): string[] | undefined {
-  return types?.split(',').flatMap(name => {
-    const found = typesMatching(name)
-    if (found.length > 0) return found
+  if (types === undefined) return undefined
+  const found = [...new Set(types.split(','))].flatMap(name => {
+    const matching = typesMatching(name)
+    if (matching.length > 0) return matching
     const known = allEventTypes().map(t => t.type)
     throw parameterError(
       'types',
@@ -70,6 +78,7 @@ function namedTypes(types: string | undefined): string[] | undefined {
       'unknown_type'
     )
   })
+  return [...new Set(found)]
 }
 
 function checkResource(resource: string | undefined): void {
@@ -89,7 +98,10 @@ export class Feed {
     private readonly watch: Watch
   ) {}
 
-  /** One page. Committed events are given their sequence before it is read, so a caller sees its own writes. */
+  /**
+   * One page. Committed events are given their sequence before it is read, so a caller sees its own writes. Where none
+   * of many events is the caller's it is empty, with more behind its cursor.
+   */
   async page(ctx: Context, request: FeedRequest): Promise<FeedPage> {
     const { limit, resource, recordId } = request
     const types = namedTypes(request.types)
@@ -100,9 +112,13 @@ export class Feed {
     refuseOutside(after, ends)
     const rows = await readEvents(ctx, { after, limit, types, resource, recordId })
     const data = rows.slice(0, limit).map(shown)
-    const hasMore = rows.length > limit
-    const last = data.at(-1)?.sequence ?? after
-    return { data, page: { hasMore, nextCursor: hasMore ? last : later(last, ends.sequence) } }
+    if (rows.length > limit) return { data, page: { hasMore: true, nextCursor: data.at(-1)!.sequence } }
+    const seen = recordId === undefined ? BigInt(after) + BigInt(scannedAtMost) : BigInt(ends.sequence)
+    if (seen < BigInt(ends.sequence)) return { data, page: { hasMore: true, nextCursor: String(seen) } }
+    return {
+      data,
+      page: { hasMore: false, nextCursor: later(data.at(-1)?.sequence ?? after, ends.sequence) }
+    }
   }
 
   /** The first page that is not empty, or an empty one after `ms`, when the reader is gone or the process stops. */
@@ -120,7 +136,7 @@ export class Feed {
         if (page.data.length > 0 || Date.now() >= deadline || gone?.aborted === true || this.watch.closed)
           return page
         after = page.page.nextCursor
-        await changed
+        if (!page.page.hasMore) await changed
       } finally {
         found.abort()
       }
