@@ -120,6 +120,24 @@ t.test('a stream ends with its credential, and takes only good ones', async t =>
   t.equal((await send('GET', '/v1/events/stream?after=999999999')).status, 422)
 })
 
+t.test('what is wrong with Last-Event-ID is told by its name, and a stream has a HEAD', async t => {
+  for (const [last, status] of [['abc', 400], ['999999999', 422]] as const) {
+    const answer = await send('GET', '/v1/events/stream', undefined, { 'last-event-id': last })
+    t.equal(answer.status, status)
+    t.match(answer.body, { detail: /^Last-Event-ID /, errors: [{ in: 'header', parameter: 'Last-Event-ID' }] })
+  } // prettier-ignore
+  const after = await head()
+  const id = await made('first')
+  const [first] = await streamed(`/v1/events/stream?after=${after}`, 1, { 'last-event-id': '' })
+  t.equal(first!.data.recordId, id, 'an empty header is none')
+  const answered = await send('HEAD', '/v1/events/stream')
+  t.match({ status: answered.status, text: answered.text }, { status: 200, text: '' })
+  t.match(answered.headers.get('content-type'), /^text\/event-stream/)
+  const refused = await app.app.inject({ method: 'HEAD', url: '/v1/events/stream' })
+  t.match({ status: refused.statusCode, text: refused.body }, { status: 401, text: '' })
+  t.equal((await send('DELETE', '/v1/events/stream')).headers.get('allow'), 'GET, HEAD')
+})
+
 t.test('every type of event has a schema that its events fit', async t => {
   const { body } = await send('GET', '/v1/event-types')
   const types = body.data as { type: string; schema: object; description: string }[]

@@ -172,7 +172,6 @@ function route(app: FastifyInstance, options: SurfaceOptions, operation: Operati
     url: `/v1${path}`,
     bodyLimit: operation.bodyLimit ?? 1024 * 1024,
     config: { operation },
-    ...(operation.result.kind === 'stream' && { exposeHeadRoute: false }),
     handler: handlerOf(options, operation)
   })
 }

@@ -21,6 +21,20 @@ const failed = (error: unknown) => {
   return `event: error\ndata: ${JSON.stringify(problem(known))}\n\n`
 }
 
+const header = 'Last-Event-ID'
+
+// The header stands for the parameter `after`; what is wrong with it is told by its own name.
+function namingTheHeader(error: unknown): unknown {
+  if (!(error instanceof KithError)) return error
+  const named = (text: string) => text.replace(/^after /, `${header} `)
+  const errors = error.errors?.map(item =>
+    item.parameter === 'after'
+      ? { ...item, in: 'header' as const, parameter: header, message: named(item.message) }
+      : item
+  )
+  return new KithError(error.code, named(error.message), { ...(errors && { errors }), extra: error.extra })
+}
+
 /** Answers a stream as server-sent events; a reader that is slow is waited for, so that nothing piles up. */
 export function sseRoute(operation: Operation, context: (request: FastifyRequest) => Context, renew: Renew) {
   const write = writerOf(operation.result.schema as TSchema)
@@ -42,16 +56,18 @@ export function sseRoute(operation: Operation, context: (request: FastifyRequest
   }
 
   return async (request: FastifyRequest, reply: FastifyReply, given: Request): Promise<FastifyReply> => {
-    const last = request.headers['last-event-id']
+    // A browser that has seen no event yet may send it empty.
+    const last = request.headers['last-event-id'] || undefined
     const query = { ...given.query, ...(last !== undefined && { after: last }) }
     const ctx = context(request)
-    const portions = await begin(ctx, operation, { ...given, query })
-    return reply
-      .headers({
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-store',
-        'x-accel-buffering': 'no'
-      })
-      .send(Readable.from(frames(ctx, request, portions)))
+    const portions = await begin(ctx, operation, { ...given, query }).catch((error: unknown) => {
+      throw last === undefined ? error : namingTheHeader(error)
+    })
+    void reply.headers({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no'
+    })
+    return reply.send(request.method === 'HEAD' ? undefined : Readable.from(frames(ctx, request, portions)))
   }
 }
