@@ -75,6 +75,9 @@ t.test('a subscription is checked before it begins and ends with its credential'
   const wrong = subscribed(client(t, app.key), 'subscription { events(types: "contract.*") { type } }')
   await wrong.ended.catch(() => undefined)
   t.match(JSON.stringify(wrong.errors), /is not a type of events/)
+  const long = `${'*'.repeat(200)}!`
+  const page = await app.graphql(`{ events(types: "${long}") { data { type } } }`)
+  t.match(page.body.errors, [{ extensions: { errors: [{ pointer: '/types', code: 'unknown_type' }] } }])
   const blind = subscribed(client(t, await app.newKey(['contacts:read'])), 'subscription { events { type } }')
   await blind.ended.catch(() => undefined)
   t.match(JSON.stringify(blind.errors), /events:read/)
@@ -102,4 +105,7 @@ t.test('a subscription is checked before it begins and ends with its credential'
 t.test('a subscription over HTTP is refused', async t => {
   const { body } = await app.graphql('subscription { events { type } }')
   t.match(body.errors[0], { message: /WebSocket/, extensions: { code: 'bad_request' } })
+  const query = encodeURIComponent('subscription { events { type } }')
+  const got = await app.call('GET', `/graphql?query=${query}`)
+  t.match(got.body.errors[0], { message: /WebSocket/, extensions: { code: 'bad_request' } })
 })

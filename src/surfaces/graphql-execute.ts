@@ -45,8 +45,8 @@ const unnamed = () =>
 /** An operation that has passed all checks and guards. */
 export interface Prepared {
   document: DocumentNode
-  /** Whether it is a subscription, whose results come one by one. */
-  streams: boolean
+  /** The results of a subscription come one by one. */
+  kind: OperationTypeNode
   /** Runs it; errors of the program are told by `fallback`. */
   run(context: Asked, fallback: Fallback): Promise<ExecutionResult | AsyncGenerator<ExecutionResult>>
 }
@@ -69,20 +69,21 @@ export type Prepare = (request: GraphRequest) => Prepared | GraphQLError[]
 /** Makes the way that every operation takes, whatever protocol it came by. */
 export function preparer(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Prepare {
   return ({ query, operationName, variables }) => {
-    const { document, errors, compilable, conditional, cost: costs } = documents.check(query)
-    if (!document) return errors!
+    const checked = documents.check(query)
+    if ('errors' in checked) return checked.errors
+    const { document, compilable, conditional } = checked
     const name = operationName ?? undefined
     const wrong = documents.checkVariables(document, name, variables ?? {})
     if (wrong.length > 0) return wrong
     const operation = operationOf(document, name)
     if (!operation) return [unnamed()]
-    const cost = costs!.of(name, variables ?? {})
+    const cost = checked.cost.of(name, variables ?? {})
     const expensive = guardCost(cost)
     if (expensive) return [expensive]
-    const streams = operation.operation === OperationTypeNode.SUBSCRIPTION
+    const kind = operation.operation
     return {
       document,
-      streams,
+      kind,
       async run(context, fallback) {
         const contextValue: GraphContext = { ...context, ahead: !conditional }
         const shown = (result: ExecutionResult): ExecutionResult => {
@@ -90,7 +91,7 @@ export function preparer(app: FastifyInstance, schema: GraphQLSchema, documents:
           return { ...(told && { errors: told }), data: result.data, extensions: { cost } }
         }
         const args = { schema, document, contextValue, variableValues: variables, operationName: name }
-        if (streams) return streamed(await subscribe(args), shown)
+        if (kind === OperationTypeNode.SUBSCRIPTION) return streamed(await subscribe(args), shown)
         const result: ExecutionResult = compilable
           ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(
               query,

@@ -4,9 +4,9 @@ import mercurius from 'mercurius'
 import { KithError, parameterError } from '../kernel/errors.js'
 import { refuse } from '../kernel/validate.js'
 import { graphqlSchema } from './graphql.js'
-import { checkRequest, preparer, type GraphRequest } from './graphql-execute.js'
+import { checkRequest, preparer, type GraphRequest, type Prepared } from './graphql-execute.js'
 import { GraphSockets, type Access, type SocketOptions } from './graphql-socket.js'
-import { Documents, operationOf } from './graphql-validation.js'
+import { compiled, Documents } from './graphql-validation.js'
 import { refuseOtherMethods, type SurfaceOptions } from './rest.js'
 
 const graphqlJson = 'application/graphql-response+json'
@@ -64,15 +64,8 @@ function statusOf(result: ExecutionResult, type: string): number {
   return typeof status === 'number' ? status : 400
 }
 
-function refuseMutation(
-  documents: Documents,
-  request: FastifyRequest,
-  { query, operationName }: GraphRequest
-): void {
-  if (request.method !== 'GET') return
-  const { document } = documents.check(query)
-  const operation = document && operationOf(document, operationName ?? undefined)
-  if (!operation || operation.operation === OperationTypeNode.QUERY) return
+function refuseMutation(request: FastifyRequest, { kind }: Prepared): void {
+  if (request.method !== 'GET' || kind !== OperationTypeNode.MUTATION) return
   throw new KithError('method_not_allowed', 'Mutations are sent by POST.', { headers: { allow: 'POST' } })
 }
 
@@ -97,9 +90,15 @@ export async function graphqlRoutes(
   asKithError: (error: unknown) => KithError
 ): Promise<void> {
   const schema = graphqlSchema(options.operations)
-  await app.register(mercurius, { schema, routes: false, jit: 1, graphiql: false, errorFormatter: asTheyAre })
-  const documents = new Documents(schema)
-  const prepare = preparer(app, schema, documents)
+  await app.register(mercurius, {
+    schema,
+    routes: false,
+    jit: 1,
+    cache: compiled.documents,
+    graphiql: false,
+    errorFormatter: asTheyAre
+  })
+  const prepare = preparer(app, schema, new Documents(schema))
   const told = (request: FastifyRequest, error: unknown) => {
     const known = asKithError(error)
     if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
@@ -111,11 +110,11 @@ export async function graphqlRoutes(
     const type = mediaType(request)
     if (type === undefined) throw new KithError('not_acceptable')
     const given = requestOf(request)
-    refuseMutation(documents, request, given)
     const ctx = options.context(request)
     const prepared = prepare(given)
     if (Array.isArray(prepared)) return send(reply, { errors: prepared }, type)
-    if (prepared.streams) return send(reply, { errors: [forSockets()] }, type)
+    refuseMutation(request, prepared)
+    if (prepared.kind === OperationTypeNode.SUBSCRIPTION) return send(reply, { errors: [forSockets()] }, type)
     return send(reply, (await run(request, { ctx }, prepared)) as ExecutionResult, type)
   }
   const sockets = new GraphSockets({ schema, access, prepare, run, context: options.context, told })

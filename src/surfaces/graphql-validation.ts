@@ -21,16 +21,21 @@ import type { ErrorItem } from '../kernel/errors.js'
 import { Cost } from './graphql-cost.js'
 import { guardShape, limits, tooComplex } from './graphql-guards.js'
 
-/** A document that may run, or what is wrong with it. */
-export interface Checked {
-  document?: DocumentNode
-  errors?: GraphQLError[]
-  /** Whether the compiled form of the document does exactly what the interpreted one does. */
-  compilable?: boolean
+interface Traits {
+  /** Whether the document is worth compiling, and its compiled form does exactly what the interpreted one does. */
+  compilable: boolean
   /** Whether directives may leave out what the document selects. */
-  conditional?: boolean
-  cost?: Cost
+  conditional: boolean
 }
+
+/** A document that may run. */
+interface Sound extends Traits {
+  document: DocumentNode
+  cost: Cost
+}
+
+/** A document that may run, or what is wrong with it. */
+export type Checked = Sound | { errors: GraphQLError[] }
 
 // The compiler takes a non-null variable with a default for missing, and unrolls recursive input types for ever.
 function isSimple(schema: GraphQLSchema, { type, defaultValue }: VariableDefinitionNode): boolean {
@@ -42,7 +47,7 @@ function isSimple(schema: GraphQLSchema, { type, defaultValue }: VariableDefinit
 
 // The compiler keeps one operation per document, takes an absent variable in an object for null, forgets directives
 // above fragments, and goes on with a mutation after a failed field: only what has none of these is compiled.
-function traits(schema: GraphQLSchema, document: DocumentNode): Pick<Checked, 'compilable' | 'conditional'> {
+function traits(schema: GraphQLSchema, document: DocumentNode): Traits {
   let operations = 0
   let plain = true
   let conditional = false
@@ -62,7 +67,14 @@ function traits(schema: GraphQLSchema, document: DocumentNode): Pick<Checked, 'c
 // The parser says it in words only.
 const tokens = /contains more tha[nt] \d+ tokens/
 
-const rememberedAtMost = 1000
+// In characters. What is made of a text takes up to a hundred times its room, so the texts are bounded, not their number.
+const rememberedAtMost = 2_000_000
+
+/**
+ * How long a document may be to be compiled, and how many compiled ones Mercurius keeps, besides as many on their way
+ * out: their room is bounded by both.
+ */
+export const compiled = { length: 2000, documents: 200 }
 
 const pointer = (parts: readonly (string | number)[]) => parts.map(p => `/${p}`).join('')
 
@@ -128,32 +140,55 @@ function unreadable(error: unknown): GraphQLError {
   return invalid(error, 'bad_request', [])
 }
 
-/** Parses and validates documents, remembering those seen lately. */
+/** Parses and validates documents, remembering those lately found sound. */
 export class Documents {
-  private readonly known = new Map<string, Checked>()
+  private readonly known = new Map<string, Sound>()
+  private length = 0
 
   constructor(private readonly schema: GraphQLSchema) {}
+
+  /** How many documents are remembered, and how many characters these have together. */
+  get remembered(): { documents: number; characters: number } {
+    return { documents: this.known.size, characters: this.length }
+  }
 
   check(query: string): Checked {
     const known = this.known.get(query)
     if (known) return known
-    const checked = this.examine(query)
-    if (this.known.size >= rememberedAtMost) this.known.delete(this.known.keys().next().value!)
-    this.known.set(query, checked)
-    return checked
+    const errors = this.examine(query)
+    if (errors.length > 0) return { errors }
+    // Without the places of its parts, which are for errors, a document takes less than half the room.
+    const document = parse(query, { noLocation: true })
+    const { compilable, conditional } = traits(this.schema, document)
+    const sound = {
+      document,
+      compilable: compilable && query.length <= compiled.length,
+      conditional,
+      cost: new Cost(this.schema, document)
+    }
+    this.remember(query, sound)
+    return sound
   }
 
-  private examine(query: string): Checked {
+  private remember(query: string, sound: Sound): void {
+    this.known.set(query, sound)
+    this.length += query.length
+    for (const oldest of this.known.keys()) {
+      if (this.length <= rememberedAtMost) return
+      this.known.delete(oldest)
+      this.length -= oldest.length
+    }
+  }
+
+  private examine(query: string): GraphQLError[] {
     try {
       const document = parse(query, { maxTokens: limits.tokens })
       const guarded = guardShape(document)
-      if (guarded) return { errors: [guarded] }
+      if (guarded) return [guarded]
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-      if (errors.length === 0)
-        return { document, ...traits(this.schema, document), cost: new Cost(this.schema, document) }
-      return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
+      return errors.map(e => invalid(e, 'invalid_input', literalItems(document, e)))
     } catch (error) {
-      return { errors: [unreadable(error)] }
+      return [unreadable(error)]
     }
   }
 
