@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { testApp, type TestApp } from './helpers/app.js'
 import { execute } from './helpers/database.js'
+import { Statements } from './conformance/statements.js'
 import { done, makePipeline } from './helpers/funnel.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- answers are read freely
@@ -244,6 +245,58 @@ t.test('contacts of a deal', async t => {
       { contactId: id, contact: null },
       'in the bin the id alone stays'
     )
+  })
+
+  t.test('a deal that two contacts share tells each of them the same, once', async t => {
+    const company = (await done(world.call('POST', '/v1/companies', { name: 'Shared' }))).id as string
+    const ids: string[] = []
+    for (const firstName of ['One', 'Two'])
+      ids.push(
+        (await done(world.call('POST', '/v1/contacts', { firstName, companyId: company }))).id as string
+      )
+    const deal = await world.deal({ contacts: ids.map(contactId => ({ contactId })) })
+    const activities: string[] = []
+    for (const subject of ['First', 'Second', 'Third']) {
+      const body = { type: 'note', subject, dealId: deal.id as string }
+      activities.unshift((await done(world.call('POST', '/v1/activities', body))).id as string)
+    }
+    const query = `query ($ids: [ID!]!, $first: Int) { contacts(first: 2, filter: { id: { in: $ids } }) { nodes { deals { nodes {
+      activities(first: $first) { totalCount nodes { id } pageInfo { hasNextPage } }
+      contacts { contact { id } } timelineEntries(kinds: [ACTIVITY]) { nodes { activity { id } } } } } } } }`
+    for (const first of [2, 3, 10]) {
+      const { body } = await world.graphql(query, { ids, first })
+      const page = {
+        totalCount: 3,
+        nodes: activities.slice(0, first).map(id => ({ id })),
+        pageInfo: { hasNextPage: first < 3 }
+      }
+      const shown = {
+        activities: page,
+        contacts: ids.map(id => ({ contact: { id } })),
+        timelineEntries: { nodes: activities.map(id => ({ activity: { id } })) }
+      }
+      t.same(body.data.contacts.nodes, ids.map(() => ({ deals: { nodes: [shown] } }))) // prettier-ignore
+    }
+  })
+
+  t.test('the contacts of deals are read at once, wherever the deals come from', async t => {
+    const statements = new Statements(world.database)
+    const links = names.map(name => ({ contactId: world.contact[name] }))
+    const deals: string[] = []
+    for (const name of ['Counted', 'Counted', 'Counted too'])
+      deals.push((await world.deal({ name, contacts: links })).id as string)
+    const contacts = 'contacts { contact { firstName } }'
+    const count = (query: string, variables: object) =>
+      statements.count(async () => t.notOk((await world.graphql(query, variables)).body.errors))
+
+    const nodes = `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Deal { ${contacts} } } }`
+    t.equal(await count(nodes, { ids: deals.slice(0, 1) }), await count(nodes, { ids: deals }), 'nodes')
+    const search = `query ($q: String!) { search(q: $q) { record { ... on Deal { ${contacts} } } } }`
+    t.equal(await count(search, { q: 'Counted too' }), await count(search, { q: 'Counted' }), 'search')
+    const mutation = `mutation ($input: UpdateDealInput!) { updateDeal(input: $input) { deal { ${contacts} } } }`
+    const input = { id: deals[0], amount: '1', currency: 'EUR' }
+    const alone = await count(mutation, { input: { ...input, contacts: links.slice(0, 1) } })
+    t.equal(await count(mutation, { input: { ...input, contacts: links } }), alone, 'a mutation')
   })
 
   t.test('who may not read contacts does not read them through deals', async t => {

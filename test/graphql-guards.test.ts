@@ -1,6 +1,9 @@
 import t, { type Test } from 'tap'
 import { getIntrospectionQuery } from 'graphql'
 import { testApp, type Reply } from './helpers/app.js'
+import { declaredOperations } from '../src/operations.js'
+import { graphqlSchema } from '../src/surfaces/graphql.js'
+import { Documents } from '../src/surfaces/graphql-validation.js'
 import { tellsNothing } from './helpers/problems.js'
 
 const { graphql, call } = await testApp(t)
@@ -40,6 +43,17 @@ t.test('the cost of a document is told', async t => {
       10 + 2
     ],
     ['{ metrics { funnel { value { outcome { won } } } } }', 1000],
+    ['{ contacts(first: 3) { nodes { timelineEntries(first: 5) { nodes { id } } } } }', 10 + 3 * (1 + 1 + 5)],
+    [
+      `{ contacts(first: 3) { nodes { timelineEntries { nodes { activity { owner ${one} } } } } } }`,
+      10 + 3 * (1 + 1 + 10 * 3)
+    ],
+    ['{ events(limit: 1000) { data { id } } }', 10 + 1000],
+    ['{ events { data { id } } }', 10 + 100],
+    ['{ contactChanges(id: "01890000-0000-7000-8000-000000000000", limit: 200) { data { id } } }', 10 + 200],
+    ['{ deals(first: 3) { nodes { contacts { role contactId } } } }', 10 + 3],
+    [`{ deals(first: 3) { nodes { contacts { contact ${one} } } } }`, 10 + 3 * (1 + 100)],
+    ['{ search(q: "a", types: [CONTACT, CONTACT]) { title } }', 10],
     ['mutation { createContact(input: { firstName: "a" }) { contact { id } } }', 11]
   ]
   for (const [query, cost] of of) t.equal(await costOf(query), cost, query)
@@ -70,6 +84,9 @@ t.test('the cost follows the variables', async t => {
   const ids = 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }'
   t.equal(await costOf(ids, { ids: ['01890000-0000-7000-8000-000000000000'] }), 11)
   t.equal(await costOf(ids, { ids: [] }), 10)
+  const search = 'query ($types: [SearchType!]) { search(q: "a", types: $types, first: 7) { record { id } } }'
+  t.equal(await costOf(search, { types: ['CONTACT'] }), 10 + 7)
+  t.equal(await costOf(search, { types: ['CONTACT', 'LEAD', 'LEAD'] }), 2 * (10 + 7))
 })
 
 t.test('too much at once is refused before anything runs', async t => {
@@ -94,6 +111,22 @@ t.test('too much at once is refused before anything runs', async t => {
   isTooComplex(t, await graphql(`{ ${figures.join(' ')} }`, {}, asked), /costs 51000/)
   const plain = await graphql(nested(200))
   t.match(plain, { status: 200, body: { errors: [{ extensions: { code: 'too_complex' } }] } })
+})
+
+t.test('documents are remembered up to a bound, and refused ones not at all', t => {
+  const documents = new Documents(graphqlSchema(declaredOperations()))
+  const padding = '#'.repeat(90_000)
+  const sizes = Array.from({ length: 60 }, (_, i) => {
+    documents.check(`{ contacts(first: ${i}) { nodes { id } } } ${padding}`)
+    documents.check(`{ contacts(first: ${i}) { nodes { nothing } } } ${padding}`)
+    documents.check(`{ ${padding}`)
+    return documents.remembered
+  })
+  t.same(sizes[9], { documents: 10, characters: 10 * (padding.length + 40) })
+  t.ok(sizes.every(({ characters }) => characters <= 2_000_000))
+  t.same(sizes.at(-1), { documents: 22, characters: 22 * (padding.length + 41) }, 'the oldest made room')
+  t.same(documents.check('{ me { actorType } }'), documents.check('{ me { actorType } }'))
+  t.end()
 })
 
 const lists = (levels: number, inner = '{ id }'): string =>

@@ -231,6 +231,18 @@ t.test('timelines', async t => {
     t.ok(walked.every((e, i) => i === 0 || walked[i - 1]!.at >= e.at))
   })
 
+  await t.test('what the activities of a level lead to is read at once', async t => {
+    const statements = new Statements(program.database)
+    const query = `query ($first: Int) { contacts(filter: { lastName: { eq: "Rumi" } }) { nodes {
+      timelineEntries(first: $first, kinds: [ACTIVITY]) { nodes { activity { contact { id } } } } } } }`
+    const ask = (first: number) =>
+      statements.count(async () => {
+        const { body } = await graphql(query, { first })
+        t.equal(body.data.contacts.nodes[0].timelineEntries.nodes.length, first)
+      })
+    t.equal(await ask(1), await ask(2))
+  })
+
   await t.test('what is in the bin is not shown', async t => {
     const id = await make('contacts', { lastName: 'Binned' })
     const note = await make('activities', { type: 'note', contactId: id })

@@ -108,9 +108,11 @@ export async function listByParent(
   ctx: Context,
   resource: Resource,
   parentField: string,
-  parents: readonly string[],
+  given: readonly string[],
   request: ListRequest
 ): Promise<Map<string, Page>> {
+  // A parent that is named twice would have each of its records twice.
+  const parents = [...new Set(given)]
   const part = pageSql(resource, 't', request)
   const theirs = pointing(ctx, resource, parentField, 't')
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))

@@ -20,6 +20,8 @@ import { limits, tooComplex } from './graphql-guards.js'
 const statementCost = 10
 const figureCost = 1000
 const largestPage = 1000
+// No operation answers more items without being asked for them.
+const usualLimit = 100
 
 const costs = (complexity: ComplexityEstimator) => ({ extensions: { complexity } })
 
@@ -37,10 +39,17 @@ export const listCost = (standardSize: number) =>
 export const nestedListCost = (standardSize: number) =>
   costs(({ args, childComplexity }) => 1 + sizeOf(args, standardSize) * childComplexity)
 
+/** A list of entries below a record: one for each, as for a record, and what is asked of it. */
+export const entriesCost = (standardSize: number) =>
+  costs(({ args, childComplexity }) => 1 + sizeOf(args, standardSize) * (1 + childComplexity))
+
+/** The objects that a field of a record lists: what is asked of as many as there may be. */
+export const linksCost = (most: number) => costs(({ childComplexity }) => most * childComplexity)
+
 /** A search over so many kinds: as many records of each as are asked for. */
 export const searchCost = (kinds: number) =>
   costs(({ args, childComplexity }) => {
-    const asked = Array.isArray(args.types) ? args.types.length : kinds
+    const asked = Array.isArray(args.types) ? new Set(args.types).size : kinds
     return asked * (statementCost + sizeOf(args, 10) * childComplexity)
   })
 
@@ -49,11 +58,12 @@ export const idsCost = costs(
   ({ args, childComplexity }) => statementCost + (args.ids as string[]).length * (1 + childComplexity)
 )
 
-/** An operation: what it does, and the records in its answer. */
+/** An operation: what it does, the items of its page where it has one, and the records in its answer. */
 export const operationCost = (figure: boolean) =>
   costs(({ args, field, childComplexity }) => {
-    const many = field.args.some(a => a.name === 'limit')
-    return (figure ? figureCost : statementCost) + (many ? sizeOf(args, 50) : 1) * childComplexity
+    const itself = figure ? figureCost : statementCost
+    if (!field.args.some(a => a.name === 'limit')) return itself + childComplexity
+    return itself + sizeOf(args, usualLimit) * Math.max(1, childComplexity)
   })
 
 // A record costs one, wherever it stands; its own values cost nothing.
@@ -65,9 +75,9 @@ const recordCost: ComplexityEstimator = ({ field, childComplexity }) => {
 
 const estimators = [fieldExtensionsEstimator(), recordCost]
 
-const sizes = new Set(['first', 'last', 'limit', 'ids'])
+const sizes = new Set(['first', 'last', 'limit', 'ids', 'types'])
 
-// The variables that a cost depends on: sizes, and what leaves fields out.
+// The variables that a cost depends on: sizes, lists of what is asked for, and what leaves fields out.
 function decisive(document: DocumentNode): string[] {
   const names = new Set<string>()
   const collect = { Variable: (node: { name: { value: string } }) => void names.add(node.name.value) }

@@ -7,10 +7,11 @@ import {
   type GraphQLFieldConfig
 } from 'graphql'
 import type { Attached, Entry, EntryPage } from '../kernel/attached.js'
+import type { Row } from '../kernel/context.js'
 import type { Operation } from '../kernel/operation.js'
 import type { RecordRow } from '../kernel/read.js'
 import { pageInfo } from './graphql-connections.js'
-import { nestedListCost } from './graphql-cost.js'
+import { entriesCost } from './graphql-cost.js'
 import { after as next, Level } from './graphql-levels.js'
 import { pageSize, type GraphContext } from './graphql-requests.js'
 import type { TypeFactory } from './graphql-types.js'
@@ -59,6 +60,14 @@ function entriesConnection(name: string, node: GraphQLObjectType): GraphQLObject
   })
 }
 
+// The records that entries hold are a level for each member, however many lists they stand in.
+function placeRecords({ entry }: Attached, entries: readonly Entry[]): void {
+  for (const [name, schema] of Object.entries(entry.properties)) {
+    if (schema['x-resource'] === undefined) continue
+    new Level(entries.map(e => e[name] as Row | null).filter(row => row !== null))
+  }
+}
+
 /** Makes the fields of attached lists; lists of the same entries share their types. */
 export class EntryLists {
   private readonly connections = new Map<string, GraphQLObjectType>()
@@ -87,7 +96,7 @@ export class EntryLists {
         after: { type: GraphQLString, description: 'Only what follows this cursor.' },
         ...this.types.inputFields(args, attached.field)
       },
-      ...nestedListCost(standardSize),
+      ...entriesCost(standardSize),
       resolve(parent, given, { ctx }, { fieldNodes }): Entries | Promise<Entries> {
         const { first, after, ...input } = given as Record<string, unknown>
         const request = {
@@ -96,8 +105,14 @@ export class EntryLists {
           input
         }
         const level = Level.of(parent)
-        const ids = level.rows.map(r => r.id as string)
-        const pages = level.once(fieldNodes[0]!, () => attached.read(ctx, ids, request))
+        const pages = level.once(fieldNodes[0]!, async () => {
+          const found = await attached.read(ctx, level.ids, request)
+          placeRecords(
+            attached,
+            [...found.values()].flatMap(page => page.rows)
+          )
+          return found
+        })
         return next(pages, byId => ({ ...(byId.get(parent.id) ?? none), after: request.after }))
       }
     }

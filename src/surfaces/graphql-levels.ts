@@ -16,11 +16,12 @@ interface Reading {
 type Key = FieldNode | object
 
 /**
- * Records, or objects in records, at one place of an answer. What is asked of one of them is read for all of them at once: one statement per
- * level and field, however many records there are.
+ * Records, or objects in records, at one place of an answer. What is asked of one of them is read for all of them at
+ * once: one statement per level and field, however many records there are.
  */
 export class Level {
   private readonly readings = new Map<Key, Reading>()
+  private readonly inner = new Map<string, Map<unknown, Row[]>>()
 
   constructor(readonly rows: readonly Row[]) {
     for (const row of rows) (row as Placed)[place] = this
@@ -29,6 +30,24 @@ export class Level {
   /** The level of a record; one that came alone, as a mutation's does, is a level of its own. */
   static of(row: Row): Level {
     return (row as Placed)[place] ?? new Level([row])
+  }
+
+  /** The ids of its records, each once: what several records lead to stands here several times. */
+  get ids(): string[] {
+    return [...new Set(this.rows.map(row => row.id as string))]
+  }
+
+  /**
+   * The objects that a field of each record lists, by the id of the record; all of them are a level of their own.
+   * Copies, as rows may come out of a read that is shared.
+   */
+  objects(field: string): Map<unknown, Row[]> {
+    const known = this.inner.get(field)
+    if (known) return known
+    const made = new Map(this.rows.map(row => [row.id, (row[field] as Row[]).map(object => ({ ...object }))]))
+    new Level([...made.values()].flat())
+    this.inner.set(field, made)
+    return made
   }
 
   /** Reads once per key. What has been read already is answered without a promise, which is what makes it cheap. */

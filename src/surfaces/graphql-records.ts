@@ -11,7 +11,8 @@ import { camel, resourceNamed, type Resource } from '../kernel/resource.js'
 import type { RecordRow } from '../kernel/read.js'
 import { EntryLists } from './graphql-entries.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
-import { listCost, nestedListCost } from './graphql-cost.js'
+import { linksCost, listCost, nestedListCost } from './graphql-cost.js'
+import { Level } from './graphql-levels.js'
 import { nestedPageSize, rootPageSize, type ConnectionArgs, type GraphContext } from './graphql-requests.js'
 import { nestedConnection, nestedRecord } from './graphql-relations.js'
 import { rootConnection, rootRecord } from './graphql-resolvers.js'
@@ -67,7 +68,11 @@ export class RecordTypes {
         f.name,
         {
           type: this.types.output(f.schema, resource.typeName + pascal(f.name)),
-          description: description(f.name, f.schema)
+          description: description(f.name, f.schema),
+          ...(f.kind === 'links' && {
+            ...linksCost(f.schema.maxItems as number),
+            resolve: (parent: RecordRow) => Level.of(parent).objects(f.name).get(parent.id)
+          })
         }
       ])
     )

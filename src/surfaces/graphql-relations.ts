@@ -57,23 +57,11 @@ function pagesOf(
     authorize(ctx, target.permissions.read)
     const selection = selectionOf(target, nodes, info.fragments, true)
     const connection = connectionRequest(ctx, target, args, selection, nestedPageSize)
-    const parents = level.rows.map(r => r.id as string)
-    const found = await listByParent(ctx, target, relation.field, parents, connection.request)
+    const found = await listByParent(ctx, target, relation.field, level.ids, connection.request)
     const rows = [...found.values()].flatMap(page => page.rows)
     await readAhead(target, rows, selection, context, info)
     return { found, connection }
   })
-}
-
-// The objects of a list of links are a level too. Each answer has its own: rows may come out of a read that is shared.
-function placeLinks(resource: Resource, rows: readonly RecordRow[]): void {
-  for (const { name, kind } of resource.fields.values()) {
-    if (kind !== 'links') continue
-    for (const row of rows) {
-      if (Array.isArray(row[name])) row[name] = row[name].map((link: Row) => ({ ...link }))
-    }
-    new Level(rows.flatMap(row => (row[name] ?? []) as Row[]))
-  }
 }
 
 /**
@@ -88,7 +76,6 @@ export async function readAhead(
   info: Info
 ): Promise<void> {
   const level = new Level(rows)
-  placeLinks(resource, rows)
   if (!context.ahead || rows.length === 0) return
   const { [resource.typeName]: type } = info.schema.getTypeMap()
   const fields = (type as GraphQLObjectType).getFields()
@@ -139,8 +126,7 @@ function counts(
   connection: ConnectionRequest,
   { ctx }: GraphContext
 ): Map<string, number> | Promise<Map<string, number>> {
-  const parents = level.rows.map(r => r.id as string)
   return level.once(connection, () =>
-    countByParent(ctx, resourceNamed(relation.target), relation.field, parents, connection.where)
+    countByParent(ctx, resourceNamed(relation.target), relation.field, level.ids, connection.where)
   )
 }
