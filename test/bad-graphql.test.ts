@@ -270,3 +270,17 @@ t.test('media types', async t => {
   isProblem(t, plain, { status: 415, code: 'unsupported_media_type' }, path)
   isProblem(t, await call('POST', path, { query }, { authorization: 'x' }), { status: 401 }, path)
 })
+
+t.test('an id that is none leaves the others of `nodes` alone', async t => {
+  const { body: company } = await call('POST', '/v1/companies', { name: 'Known' })
+  const query = 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }'
+  for (const turn of ['interpreted', 'again', 'compiled']) {
+    const { status, body } = await graphql(query, { ids: [company.id, uuid, 'bad'] })
+    t.equal(status, 200)
+    t.same(body.data, { nodes: [{ id: company.id as string }, null, null] }, turn)
+    t.match(body.errors, [{ path: ['nodes', 2], extensions: { code: 'invalid_input', errors: [{ pointer: '/ids/2' }] } }]) // prettier-ignore
+    t.equal(body.errors.length, 1)
+  }
+  const { body } = await graphql('{ node(id: "bad") { id } }')
+  t.match(body, { data: { node: null }, errors: [{ extensions: { errors: [{ pointer: '/id' }] } }] })
+})

@@ -44,9 +44,11 @@ export async function rootConnection(
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
+const notAnId = (parameter: string) => parameterError(parameter, `${parameter} is not an id.`, 'format')
+
 function idOf(value: string, parameter: string): string {
   if (uuid.test(value)) return value.toLowerCase()
-  throw parameterError(parameter, `${parameter} is not an id.`, 'format')
+  throw notAnId(parameter)
 }
 
 /** A record by its id; null where there is none to be seen. */
@@ -64,11 +66,16 @@ export async function rootRecord(
   return row
 }
 
-/** Records of any type by their ids, in the order asked for. */
-export async function nodesByIds(ids: readonly string[], { ctx }: GraphContext, parameter: string) {
-  if (ids.length > maxPageSize)
-    throw parameterError(parameter, `Give at most ${maxPageSize} ids.`, 'maxItems')
-  const wanted = ids.map(id => idOf(id, parameter))
+/** A record that tells its type. */
+type Node = RecordRow & { __typename: string }
+
+/** Records of any type by their ids, in the order asked for; an error in the place of what is no id. */
+export async function nodesByIds(
+  ids: readonly string[],
+  { ctx }: GraphContext
+): Promise<(Node | KithError | null)[]> {
+  if (ids.length > maxPageSize) throw parameterError('ids', `Give at most ${maxPageSize} ids.`, 'maxItems')
+  const wanted = ids.filter(id => uuid.test(id)).map(id => id.toLowerCase())
   const readable = allResources().filter(r => may(ctx, r.permissions.read))
   const types = await findTypes(ctx, readable, [...new Set(wanted)])
   const found = await Promise.all(
@@ -79,8 +86,14 @@ export async function nodesByIds(ids: readonly string[], { ctx }: GraphContext, 
       return rows.map(row => [row.id, { ...row, __typename: resource.typeName }] as const)
     })
   )
-  const byId = new Map(found.flat())
-  return wanted.map(id => byId.get(id) ?? null)
+  const byId = new Map<string, Node>(found.flat())
+  return ids.map((id, i) => (uuid.test(id) ? (byId.get(id.toLowerCase()) ?? null) : notAnId(`ids/${i}`)))
+}
+
+/** A record of any type by its id; null where there is none to be seen. */
+export async function nodeById(id: string, context: GraphContext): Promise<Node | null> {
+  const [found] = await nodesByIds([idOf(id, 'id')], context)
+  return found as Node | null
 }
 
 function pathOf(info: GraphQLResolveInfo): string {

@@ -70,7 +70,7 @@ export function searchField(
       refuse(checkArguments({ q: text, ...(first != null && { first }) }))
       const hits = await searchAll(ctx, {
         text,
-        kinds: wanted?.map(name => kinds.find(r => r.eventName === name)!),
+        kinds: wanted ? kinds.filter(r => wanted.includes(r.eventName)) : undefined,
         size: first ?? 10,
         at: { in: 'body', pointer: '/q' }
       })

@@ -5,7 +5,7 @@ import { idsCost } from './graphql-cost.js'
 import { guardsInWords } from './graphql-guards.js'
 import { OperationFields } from './graphql-operations.js'
 import { node, RecordTypes, type Field, type Fields, type Input } from './graphql-records.js'
-import { nodesByIds } from './graphql-resolvers.js'
+import { nodeById, nodesByIds } from './graphql-resolvers.js'
 import { describe, pascal } from './graphql-types.js'
 
 // `metrics.funnel` is the field funnel of the field metrics.
@@ -29,11 +29,12 @@ const nodeFields: Fields = {
     type: node,
     description: 'Any record by its id; null where there is none.',
     args: { id: { type: new GraphQLNonNull(GraphQLID), description: 'Its id.' } },
-    resolve: async (_root, { id }: Input, context) => (await nodesByIds([id as string], context, 'id'))[0]
+    resolve: (_root, { id }: Input, context) => nodeById(id as string, context)
   },
   nodes: {
     type: new GraphQLNonNull(new GraphQLList(node)),
-    description: 'Records by their ids, in that order; null where there is none.',
+    description:
+      'Records by their ids, in that order; null where there is none, with an error where it is no id.',
     args: {
       ids: {
         type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(GraphQLID))),
@@ -41,7 +42,7 @@ const nodeFields: Fields = {
       }
     },
     ...idsCost,
-    resolve: (_root, { ids }: Input, context) => nodesByIds(ids as string[], context, 'ids')
+    resolve: (_root, { ids }: Input, context) => nodesByIds(ids as string[], context)
   }
 }
 

@@ -32,7 +32,8 @@ async function teamMates(db: Db, workspaceId: string, { userId, teamId }: Holder
       select t.id from tree p join teams t on t.parent_id = p.id
       where t.workspace_id = ${workspaceId} and t.deleted_at is null
     )
-    select u.id from users u where u.workspace_id = ${workspaceId} and u.team_id in (select id from tree)`)
+    select u.id from users u where u.workspace_id = ${workspaceId} and u.team_id in (select id from tree)
+    order by u.id`)
   return rows.map(r => r.id)
 }
 

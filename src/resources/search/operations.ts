@@ -7,12 +7,13 @@ import { SearchAllText } from '../../kernel/search.js'
 import { suggestion } from '../../kernel/validate.js'
 
 function kindsOf(types: string | undefined): Resource[] | undefined {
+  if (types === undefined) return undefined
   const all = searchableResources()
-  return types?.split(',').map(type => {
+  return [...new Set(types.split(','))].map(type => {
     const found = all.find(r => r.eventName === type)
     if (found) return found
-    const names = all.map(r => r.eventName)
-    throw parameterError('types', `${type} cannot be searched.${suggestion(type, names)}`, 'unknown_type')
+    const known = all.map(r => r.eventName)
+    throw parameterError('types', `${type} cannot be searched.${suggestion(type, known)}`, 'unknown_type')
   })
 }
 
