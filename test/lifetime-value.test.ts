@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import sql from 'sql-template-tag'
 import t, { type Test } from 'tap'
 import { testApp, type TestApp } from './helpers/app.js'
 import { done } from './helpers/funnel.js'
@@ -267,6 +268,38 @@ t.test('lifetime value', async t => {
       status: 400,
       body: { errors: [{ in: 'query', parameter: 'interval', code: 'too_many' }] }
     })
+  })
+
+  t.test('20 years of rates, and a look centuries ahead', async t => {
+    const world = await newWorld(app)
+    const workspaceId = (await done(world.call('GET', '/v1/me'))).workspaceId as string
+    await app.database.query(sql`
+      insert into exchange_rates (workspace_id, id, created_at, updated_at, currency, date, rate_to_base)
+      select ${workspaceId}, gen_random_uuid(), now(), now(), c.currency, d.day::date,
+        case when d.day < '2025-01-01' then 2 else 4 end
+      from (values ('USD'), ('GBP'), ('BDT')) c(currency),
+        generate_series('2005-01-01'::timestamp, '2025-01-01', interval '1 day') d(day)`)
+    await world.rate('2006-01-01', 'JPY', '8')
+    for (const [at, currency] of [
+      ['2004-12-31', 'USD'],
+      ['2005-01-01', 'GBP'],
+      ['2024-12-31', 'USD'],
+      ['2025-06-01', 'BDT'],
+      ['3025-01-01', 'USD'],
+      ['9000-01-01', 'JPY']
+    ] as const)
+      // prettier-ignore
+      await world.order('a', `${at}T12:00:00Z`, '1', { currency })
+    const begun = performance.now()
+    const told = async (asOf: string, currency: string) => {
+      const { value } = await world.value({ asOf, currency })
+      return [value.total, value.orders] as unknown[]
+    }
+    t.same(await told('2025-07-01T00:00:00Z', 'EUR'), ['8', 4])
+    t.same(await told('2100-01-01T00:00:00Z', 'EUR'), ['8', 4])
+    t.same(await told('9998-12-31T00:00:00Z', 'EUR'), ['20', 6], 'after the last rate it goes on')
+    t.same(await told('9998-12-31T00:00:00Z', 'USD'), ['7', 6])
+    t.ok(performance.now() - begun < 15_000, 'at once')
   })
 
   t.test('what is in the bin counts for nothing', async t => {

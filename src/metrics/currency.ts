@@ -25,7 +25,8 @@ export interface Conversion {
 export function conversion(ctx: Context, frame: Frame, currency: string, first: Sql): Conversion {
   const { baseCurrency: base, asOf, knownAt, workspaceZone } = frame
   const last = localDay(workspaceZone, sql`${asOf}::timestamptz`)
-  // One object holds the rate of every day: a join would cost the events the order in which they were read.
+  // One flat object holds the rate of every currency and day: a join would cost the events the order in which they were
+  // read. It ends with the last rate, which is that of all days after it, however far ahead these lie.
   const ctes = sql`
     dated as (
       select r.currency, r.date, r.rate_to_base,
@@ -33,15 +34,18 @@ export function conversion(ctx: Context, frame: Frame, currency: string, first: 
       from exchange_rates r
       where ${visible(ctx, exchangeRates, 'r')} and r.deleted_at is null and r.created_at <= ${knownAt}::timestamptz
         and r.date <= ${last}
-    ), rates_of as (
-      select d.currency, jsonb_object_agg(to_char(s.day, 'YYYY-MM-DD'), d.rate_to_base) as days
-      from dated d cross join lateral generate_series(
-        greatest(d.date, ${first})::timestamp, coalesce(d.until, ${last})::timestamp, interval '1 day') as s(day)
-      group by d.currency
+    ), ending as (
+      select max(d.date) as day from dated d
     ), rates as materialized (
-      select jsonb_object_agg(currency, days) as by_day from rates_of
+      select jsonb_object_agg(d.currency || ' ' || s.day::date::text, d.rate_to_base) as by_day,
+        min(e.day) as last_day
+      from dated d cross join ending e cross join lateral generate_series(
+        greatest(d.date, least(${first}, e.day))::timestamp, coalesce(d.until, e.day)::timestamp, interval '1 day'
+      ) as s(day)
     )`
-  const rate = (of: Sql, day: Sql) => sql`((select by_day from rates) -> ${of} -> ${day}::text)::numeric`
+  const rate = (of: Sql, day: Sql) => sql`(
+    (select by_day from rates) -> (${of} || ' ' || least(${day}, (select last_day from rates))::text)
+  )::numeric`
   return {
     ctes,
     converted(amount, of, day) {
