@@ -9,7 +9,9 @@ import { parse } from 'yaml'
 import { declaredOperations } from '../src/operations.js'
 import { contracts } from '../src/surfaces/contracts.js'
 import { version } from '../src/version.js'
-import { testApp, type TestApp } from './helpers/app.js'
+import { jwtSecret, testApp, type TestApp } from './helpers/app.js'
+import { testDatabase } from './helpers/database.js'
+import { kith } from './helpers/program.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- the document is read freely
 
@@ -70,6 +72,15 @@ t.test('the committed contracts are those of the operations', async t => {
   t.equal(await committed('schema.graphql'), made.sdl(), 'schema.graphql: run npm run generate')
   t.same(parse(made.openapiYaml()), document, 'YAML and JSON say the same')
   t.notMatch(made.openapiYaml(), /(: |- )(\d{4}-\d\d-\d\d.*|yes|no|on|off)$/m, 'also to a reader of YAML 1.1')
+})
+
+t.test('a started server serves the committed files', async t => {
+  const program = kith(t, ['serve'], { DATABASE_URL: await testDatabase(t), JWT_SECRET: jwtSecret })
+  const origin = await program.origin()
+  for (const name of ['openapi.yaml', 'schema.graphql']) {
+    const served = await (await fetch(`${origin}/${name}`)).text()
+    t.ok(served === (await committed(name)), `${name} is the same to the letter`)
+  }
 })
 
 t.test('the document is OpenAPI 3.1', async t => {

@@ -142,8 +142,9 @@ export function resourceNamed(name: string): Resource {
   return found
 }
 
-/** All resources, in the order of their declaration. */
-export const allResources = (): Resource[] => [...registry.values()]
+/** All resources by name: an order that does not depend on which module was loaded first. */
+export const allResources = (): Resource[] =>
+  [...registry.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 
 function fieldInfos(table: Table, schemas: Record<string, Field>, writable: boolean): FieldInfo[] {
   const columns = getTableColumns(table)

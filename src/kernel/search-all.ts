@@ -26,10 +26,7 @@ export interface SearchRequest {
 }
 
 /** The kinds of records that can be searched, by name. */
-export const searchableResources = (): Resource[] =>
-  allResources()
-    .filter(r => r.search)
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+export const searchableResources = (): Resource[] => allResources().filter(r => r.search)
 
 function found(ctx: Context, resource: Resource, n: number, request: SearchRequest): Sql[] {
   const { text, size, at } = request
