@@ -1,3 +1,4 @@
+import sql from 'sql-template-tag'
 import t from 'tap'
 import { testApp } from './helpers/app.js'
 import { isProblem } from './helpers/problems.js'
@@ -12,6 +13,8 @@ t.test('what cannot be searched for', async t => {
     ['', 'minLength'],
     ['  ', 'required'],
     ['\ufeff', 'required'],
+    ['\u200b', 'required'],
+    ['\u0301 \u00a8\u001f\u0085', 'required'],
     ['a'.repeat(201), 'maxLength'],
     [many, 'too_many'],
     ['a\0b', 'invalid_text']
@@ -51,6 +54,28 @@ t.test('what cannot be searched for', async t => {
   })
   const { body } = await graphql('{ search(q: "abc", first: 0) { title } }')
   t.match(body.errors, [{ extensions: { errors: [{ pointer: '/first' }] } }])
+})
+
+t.test('what the database folds to nothing is no word', async t => {
+  const rows = await kith.database.query<{ blank: string }>(sql`
+    select chr(c) as blank from generate_series(1, 65535) c
+    where c not between 55296 and 57343 and btrim(search_normal(chr(c)), ' ' || chr(31)) = ''`)
+  const blanks = rows.map(r => r.blank)
+  t.ok(blanks.length > 400)
+  for (let i = 0; i < blanks.length; i += 50) {
+    const text = blanks.slice(i, i + 50).join(i % 100 ? '' : ' ')
+    const { status, body } = await call('GET', `/v1/search?q=${encodeURIComponent(text)}`)
+    t.match(
+      { status, code: body.errors?.[0].code as unknown },
+      { status: 400, code: 'required' },
+      `from ${i}`
+    )
+  }
+  const { make, find } = await workspaceOf(kith, 'blanks')
+  const id = await make('contacts', { firstName: 'Rahim', lastName: 'রহিম' })
+  for (const text of ['rahim \u200b', '\u0301 rah', 'র\u200dহিম', 'rahim\u001fরহি'])
+    t.same(await find(text), [id], text)
+  for (const text of ['-', '\u00ad', '\u09be']) t.same(await find(text), [], 'looked for, and not found')
 })
 
 async function searchable() {

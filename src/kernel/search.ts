@@ -20,12 +20,20 @@ export const SearchAllText = () => SearchText('what a record is searched by')
 /** Where a text to search for stood in the request. */
 export type SearchPlace = Pick<ErrorItem, 'in' | 'pointer' | 'parameter'>
 
-// The database drops a byte order mark, so it separates no words.
+// What search_normal() of the database takes out of a word, accents and invisible characters: a word of nothing else
+// would be contained in every text. It takes a byte order mark for one of these, not for a blank, and 31 keeps texts apart.
+const dropped =
+  // eslint-disable-next-line no-misleading-character-class -- each stands for itself, none for what it joins
+  /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u061c\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\ufeff]+/gu
+
+const isWord = (word: string) => word.normalize('NFKD').replace(dropped, '').trim() !== ''
+
 const wordsOf = (text: string) =>
   text
     .replaceAll('\ufeff', '')
-    .split(/\s+/u)
-    .filter(word => word !== '')
+    .replaceAll('\u001f', ' ')
+    .split(/[\s\u0085]+/u)
+    .filter(isWord)
 
 function checkedWords(text: string, at: SearchPlace): string[] {
   const words = wordsOf(text)
