@@ -1,3 +1,4 @@
+import sql from 'sql-template-tag'
 import t from 'tap'
 import { Statements } from './conformance/statements.js'
 import { testApp, type TestApp } from './helpers/app.js'
@@ -229,6 +230,20 @@ t.test('timelines', async t => {
       'all that were there, in their order'
     )
     t.ok(walked.every((e, i) => i === 0 || walked[i - 1]!.at >= e.at))
+  })
+
+  await t.test('who converted a lead is known when its event is no longer kept', async t => {
+    const person = await make('leads', { lastName: 'Converted', status: 'qualified' })
+    const converted = await call('POST', `/v1/leads/${person}/convert`, { company: null })
+    t.equal(converted.status, 200)
+    const note = await make('activities', { type: 'note', leadId: person })
+    const { body: me } = await call('GET', '/v1/me')
+    const actors = async () =>
+      (await read(`leads/${person}`, 'kinds=activity,conversion')).data.map(e => [e.kind, e.actorId]).sort()
+    t.same(await actors(), [['activity', me.actorId], ['conversion', me.actorId]]) // prettier-ignore
+    await program.database.query(sql`
+      delete from events where workspace_id = ${program.workspaceId} and record_id = any(${[person, note]}::uuid[])`)
+    t.same(await actors(), [['activity', null], ['conversion', me.actorId]]) // prettier-ignore
   })
 
   await t.test('what the activities of a level lead to is read at once', async t => {

@@ -26,21 +26,18 @@ const json = (members: Record<string, string>) =>
 
 const instant = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
-// Every branch has the same columns: `key` and `seq` order what happened at the same moment, `author` is the type
-// of the event that tells the actor, where the row does not.
+// Every branch has the same columns: `key` and `seq` order what happened at the same moment.
 interface Columns {
   id: string
   at: string
   key: string
   seq?: string
   actor?: string
-  author?: string
 }
 
-const columns = (kind: Kind, { id, at, key, seq = '0', actor, author }: Columns) =>
+const columns = (kind: Kind, { id, at, key, seq = '0', actor }: Columns) =>
   raw(`${id}::text as id, '${kind}' as kind, ${kinds.indexOf(kind)} as rank, ${at} as at, ${key} as key,
-    ${seq}::bigint as seq, ${actor ? `${actor}.actor_type, ${actor}.actor_id` : 'null::text as actor_type, null::uuid as actor_id'},
-    ${author ? `'${author}'` : 'null::text'} as author`)
+    ${seq}::bigint as seq, ${actor ? `${actor}.actor_type, ${actor}.actor_id` : 'null::text as actor_type, null::uuid as actor_id'}`)
 
 const before = ({ at, key }: Bound, row: string) => sql`${raw(row)} < (${at}::timestamptz, ${key}::uuid)`
 
@@ -57,7 +54,7 @@ const reference: Record<string, string> = {
 
 function activity({ ctx, resource, bound, limit }: Branch): Sql {
   return sql`
-    select ${columns('activity', { id: 'a.id', at: 'a.occurred_at', key: 'a.id', author: 'activity.created' })}, ${jsonRecord(activities, 'a')} as data
+    select ${columns('activity', { id: 'a.id', at: 'a.occurred_at', key: 'a.id' })}, ${jsonRecord(activities, 'a')} as data
     from activities a
     where ${visible(ctx, activities, 'a')} and ${raw(`a.${reference[resource.name]!} = s.id`)} and a.deleted_at is null
       and ${before(bound, '(a.occurred_at, a.id)')}
@@ -117,7 +114,7 @@ function conversion({ ctx, resource, bound, limit }: Branch): Sql {
     dealId: 'l.deal_id'
   })
   return sql`
-    select ${columns('conversion', { id: 'l.id', at: 'l.converted_at', key: 'l.id', author: 'lead.converted' })}, ${data} as data
+    select ${columns('conversion', { id: 'l.id', at: 'l.converted_at', key: 'l.id' })}, ${data} as data
     from leads l
     where ${visible(ctx, leads, 'l')} and ${raw(mine)} and ${before(bound, '(l.converted_at, l.id)')}
     order by l.converted_at desc, l.id desc limit ${limit}`

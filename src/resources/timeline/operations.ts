@@ -60,6 +60,17 @@ interface Row extends Place {
 
 const order = (alias: string) => raw(`${alias}.at desc, ${alias}.rank, ${alias}.key desc, ${alias}.seq desc`)
 
+// Who made an entry whose row does not tell. A conversion is a change of its lead, whose history is kept for ever; who
+// logged an activity is told by its event alone.
+const authorOf = (ctx: Context) => sql`
+  (select c.actor_type, c.actor_id from record_changes c
+    where e.kind = 'conversion' and c.workspace_id = ${ctx.workspaceId} and c.resource = 'lead' and c.record_id = e.key
+      and c.after ? 'convertedAt' order by c.version limit 1)
+  union all
+  (select v.actor_type, v.actor_id from events v
+    where e.kind = 'activity' and v.workspace_id = ${ctx.workspaceId} and v.resource = 'activity'
+      and v.record_id = e.key and v.type = 'activity.created' limit 1)`
+
 function timelineSql(
   ctx: Context,
   resource: Resource,
@@ -78,11 +89,7 @@ function timelineSql(
         ' union all '
       )}) x
       order by ${order('x')} limit ${limit}
-    ) e on true left join lateral (
-      select v.actor_type, v.actor_id from events v
-      where v.workspace_id = ${ctx.workspaceId} and v.resource = split_part(e.author, '.', 1)
-        and v.record_id = e.key and v.type = e.author limit 1
-    ) told on e.author is not null
+    ) e on true left join lateral (${authorOf(ctx)}) told on true
     order by s.id, ${order('e')}`
 }
 
@@ -134,7 +141,7 @@ const timeline = (resource: Resource): Operation =>
     name: 'timeline',
     field: 'timelineEntries',
     summary: `What happened to a ${resource.name}, latest first`,
-    description: `${[...kindsOf[resource.name]!].join(', ')} in one list by business time.`,
+    description: `${[...kindsOf[resource.name]!].join(', ')} in one list by business time. Who logged an activity is known as long as its event is kept.`,
     entry: timelineEntry,
     query: Closed({ kinds: Type.Optional(Text(200, { description: `${description} Comma-separated.` })) }),
     args: Closed({ kinds: Type.Optional({ ...List(TimelineKind(), kinds.length), description }) }),
