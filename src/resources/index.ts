@@ -11,6 +11,7 @@ import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
 import type { Sequencer } from './events/read.js'
 import { exchangeRates } from './exchange-rates/resource.js'
+import { exchangeRateWriter } from './exchange-rates/writer.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
 import { leadOperations } from './leads/operations.js'
 import { lifecycleOperations } from './lifecycle/operations.js'
@@ -52,7 +53,7 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...standardOperations(campaigns),
   ...standardOperations(costs),
   ...standardOperations(touches),
-  ...standardOperations(exchangeRates),
+  ...standardOperations(exchangeRates, exchangeRateWriter),
   ...searchOperations(),
   ...eventOperations(sequence, watch)
 ]

@@ -11,6 +11,7 @@ import {
   Type,
   type Field
 } from '../kernel/schema.js'
+import type { Rule } from '../kernel/errors.js'
 import type { Address } from '../database/columns.js'
 
 const relationships = ['customer', 'supplier', 'owner', 'employee', 'partner', 'other'] as const
@@ -61,6 +62,15 @@ export const AddressSchema = (): Field<Address | null> =>
   )
 
 export const CountryCode = () => Nullable(Country())
+
+/** The rule of a table whose amounts need a currency: no amount is taken to be in the base currency. */
+export const currencyRule = (table: string): Record<string, Rule> => ({
+  [`${table}_amount_currency`]: {
+    pointer: '/currency',
+    code: 'currency_missing',
+    message: 'An amount needs a currency.'
+  }
+})
 
 /** The database's clock, which decides what lies in the future. */
 export const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)

@@ -44,6 +44,9 @@ const stageIds = (rows: readonly Proposal[]) =>
 const pick = (given: Values): Values =>
   Object.fromEntries(valuedFields.filter(f => given[f] !== undefined).map(f => [f, given[f]]))
 
+const withoutCurrency = (pointer: string) =>
+  fieldError('unprocessable', pointer, 'An amount needs a currency.', 'currency_missing')
+
 function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[], stages: Stages): Prepared {
   const sorted = history
     .map((row, i) => ({ row, i, time: Date.parse(row.at) }))
@@ -54,6 +57,7 @@ function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[]
     const given = pick(row)
     if (set.size > 0 && Object.keys(given).length === 0) continue
     values = { ...values, ...given }
+    if (values.amount != null && values.currency == null) throw withoutCurrency(`/history/${i}/currency`)
     set.set(i, values)
   }
   const rows = history.map((row, i): NewHistoryRow => {
