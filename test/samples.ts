@@ -91,7 +91,12 @@ export const samples: Record<string, Sample> = {
   lead: {
     create: n => ({ lastName: textOf(n) }),
     update: { need: 'confirmed', companyName: 'Kamal & Sons' },
-    values: { landingPage: ['https://example.com/offer', '/preise'] },
+    values: {
+      landingPage: ['https://example.com/offer', '/preise'],
+      // A new lead has entered no other status, and none is entered before the capture.
+      status: ['working', 'nurturing', 'qualified', 'unqualified', 'converted'],
+      capturedAt: ['1999-01-31T09:30:00.000Z', '1998-12-24T00:00:00.000Z', '1999-02-28T23:59:59.999Z']
+    },
     omit: ['convertedAt', 'unqualifiedReason'],
     keep: ['lastName']
   },

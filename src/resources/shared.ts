@@ -46,6 +46,11 @@ export const LifecycleHistory = () =>
     })
   )
 
+/** The events of records that have a lifecycle. */
+export const lifecycleEvents = (what: string) => ({
+  lifecycle_changed: `The past of a ${what}'s lifecycle changed, not the stage it is in.`
+})
+
 const line = () => Type.Optional(Nullable(Text(200)))
 
 /** A postal address; an update merges into it. */

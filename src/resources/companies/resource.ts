@@ -15,6 +15,7 @@ import {
   AddressSchema,
   CountryCode,
   currencyRule,
+  lifecycleEvents,
   LifecycleHistory,
   LifecycleStage,
   Relationships
@@ -62,6 +63,7 @@ export const companies = resource({
   ],
   sorts: ['name'],
   search: { title: ['name'], also: ['domain', 'phone'] },
+  events: lifecycleEvents('company'),
   rules: currencyRule('companies'),
   relations: {
     parent: one('company', 'parentId'),

@@ -12,6 +12,7 @@ import {
   type Values
 } from './history.js'
 import { checkContacts, patchedPeople, storeContacts, withChangedPeople, withPeople } from './contacts.js'
+import { users } from '../identity/resource.js'
 import { deals } from './resource.js'
 import { loadStages, refuseArchived, refuseSilentLoss, stageAt, type Stages } from './stages.js'
 import type { DealContact } from './table.js'
@@ -104,8 +105,19 @@ function prepare(id: string, deal: NewDeal & Values, stages: Stages): Prepared {
   return { rows: [{ dealId: id, at: deal.openedAt, stage, values }], values }
 }
 
+const historyOwners = (values: Record<string, unknown>) =>
+  ((values as NewDeal).history ?? []).map((row, i) => ({
+    field: 'history',
+    pointer: `/history/${i}/ownerId`,
+    target: users,
+    id: row.ownerId
+  }))
+
 async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>> {
-  const problems = new Map([...(await checkProposals(ctx, deals, rows)), ...checkContacts(rows)])
+  const problems = new Map([
+    ...(await checkProposals(ctx, deals, rows, historyOwners)),
+    ...checkContacts(rows)
+  ])
   const created = rows.filter(r => r.created && !problems.has(r.id))
   if (created.length === 0) return problems
   const stages = await loadStages(ctx, [...new Set(stageIds(created))])
