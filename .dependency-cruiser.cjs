@@ -5,7 +5,7 @@ const logging = '(^|node_modules/)pino([/-]|$)'
 const columns = '^src/database/columns\\.ts$'
 const resourceTable = '^src/resources/[^/]+/table\\.ts$'
 const resourceModel = '^src/resources/[^/]+/(table|resource)\\.ts$'
-const resourceWriter = '^src/resources/[^/]+/writer\\.ts$'
+const resourceWriter = '^src/resources/[^/]+/(writer|became)\\.ts$'
 const shared = '^src/resources/shared\\.ts$'
 const config = '^src/config\\.ts$'
 
@@ -45,7 +45,7 @@ module.exports = {
       'resource-folder',
       '^src/resources/([^/]+)/',
       ['^src/kernel/', columns, shared, '^src/resources/$1/', resourceModel, resourceWriter],
-      'A resource imports the kernel, its own folder, and the tables, resources and writers of others.'
+      'A resource imports the kernel, its own folder, and the tables, resources and writers of others; from leads what they became.'
     ),
     ours(
       'resource-index',

@@ -121,6 +121,18 @@ t.test('activities', async t => {
     t.equal((await call('POST', url, {})).status, 404)
   })
 
+  await t.test('a canceled one is not completed, and the error names the place', async t => {
+    const { id } = await make({ type: 'task', status: 'canceled' })
+    t.match(await call('POST', `/v1/activities/${id}/complete`, {}), {
+      status: 422,
+      body: { errors: [{ in: 'path', parameter: 'id', code: 'wrong_transition' }] }
+    })
+    t.match(await call('DELETE', `/v1/activities/${id}`, { why: 'not' }), {
+      status: 400,
+      body: { errors: [{ in: 'body', pointer: '', code: 'not_allowed' }] }
+    })
+  })
+
   await t.test('completing over GraphQL', async t => {
     const { id } = await make({ type: 'demo', occurredAt: past, status: 'planned' })
     const mutation = `mutation ($input: CompleteActivityInput!) {

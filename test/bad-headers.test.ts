@@ -1,6 +1,6 @@
 import t from 'tap'
 import { testApp } from './helpers/app.js'
-import { isProblem } from './helpers/problems.js'
+import { isProblem, type Expected } from './helpers/problems.js'
 
 const { call } = await testApp(t)
 const path = '/v1/contacts'
@@ -68,6 +68,44 @@ t.test('If-Match', async t => {
   }
   t.equal((await call('PATCH', at, { firstName: 'b' }, { 'if-match': '"1"' })).status, 200)
   t.equal((await call('PATCH', at, { firstName: 'c' }, { 'if-match': '*' })).status, 200)
+})
+
+t.test('conditions where they mean nothing', async t => {
+  const { body } = await call('POST', path, { firstName: 'a' })
+  const named = (parameter: string): Expected => ({
+    status: 400,
+    code: 'invalid_input',
+    in: 'header',
+    parameter
+  })
+  const writes: [string, string, unknown][] = [
+    ['POST', path, {}],
+    ['POST', `${path}/batch`, { operations: [{ op: 'create', body: {} }] }],
+    ['POST', '/v1/deals/moves', { moves: [{ dealId: body.id, stageId: body.id }] }],
+    ['POST', '/v1/api-keys', { name: 'a', scopes: [] }]
+  ]
+  const reads: [string, string, unknown][] = [
+    ['POST', `${path}/search`, {}],
+    ['GET', path, undefined],
+    ['GET', `${path}/${body.id}/changes`, undefined],
+    ['GET', '/v1/metrics', undefined],
+    ['GET', '/v1/events/stream', undefined],
+    ['GET', `${path}/${body.id}?fields=id`, undefined]
+  ]
+  for (const [method, at, given] of [...writes, ...reads]) {
+    const reply = await call(method, at, given, { 'if-match': '"1"' })
+    isProblem(t, reply, named('If-Match'), at.split('?')[0])
+  }
+  const known: [string, string, unknown][] = [
+    ['PATCH', `${path}/${body.id}`, { firstName: 'b' }],
+    ['DELETE', `${path}/${body.id}`, undefined]
+  ]
+  for (const [method, at, given] of [...writes, ...known]) {
+    isProblem(t, await call(method, at, given, { 'if-none-match': '*' }), named('If-None-Match'), at)
+  }
+  const external = `${path}/external/erp/1`
+  isProblem(t, await call('PUT', external, {}, { 'if-none-match': '"1"' }), named('If-None-Match'), external)
+  t.match((await call('GET', path)).body.data, [{ id: body.id, version: 1 }], 'and nothing was written')
 })
 
 t.test('Accept', async t => {

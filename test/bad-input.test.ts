@@ -76,6 +76,8 @@ t.test('fields of a contact', t =>
     ['an e-mail of two lines', { email: 'a@b.c\nbcc:d@e.f' }, at('/email')],
     ['a phone number of letters', { phone: '+49ABCDEFG' }, at('/phone')],
     ['a country in small letters', { country: 'bd' }, at('/country')],
+    ['a country there is not', { country: 'ZZ' }, at('/country')],
+    ['a country of another name', { country: 'UK' }, at('/country')],
     ['a choice there is not', { lifecycleStage: 'ACTION' }, at('/lifecycleStage')],
     ['a choice there is not, in a list', { relationships: ['friend'] }, at('/relationships/0')],
     ['a time zone there is not', { timeZone: 'Mars/Olympus' }, at('/timeZone')],

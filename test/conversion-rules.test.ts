@@ -41,11 +41,10 @@ t.test('a dry run', async t => {
       const input = await setup(lead)
       await feed(send)
       const before = await stored()
-      const key = { 'idempotency-key': `dry-${name}` }
-      const dry = await convert(lead.id, { ...input, dryRun: true }, key)
+      const dry = await convert(lead.id, { ...input, dryRun: true })
       t.equal(dry.status, 200, dry.text)
-      t.same(await stored(), before, 'no row anywhere is new, none differs, and the key is free')
-      const real = await convert(lead.id, { ...input, dryRun: false }, key)
+      t.same(await stored(), before, 'no row anywhere is new, and none differs')
+      const real = await convert(lead.id, { ...input, dryRun: false })
       t.equal(real.status, 200, real.text)
       const parts = ['company', 'contact', 'deal'] as const
       const created = parts.map(p => real.body[p] as Json).filter(p => p.outcome === 'created').map(p => p.id as string) // prettier-ignore
@@ -64,6 +63,19 @@ t.test('a dry run', async t => {
       t.same(sequences, sequences.map((_, i) => i + 1), 'the sequence has no gap') // prettier-ignore
     })
   }
+
+  await t.test('keeps its Idempotency-Key', async t => {
+    const lead = await captured()
+    const key = { 'idempotency-key': 'dry' }
+    const dry = await convert(lead.id, { dryRun: true }, key)
+    const again = await convert(lead.id, { dryRun: true }, key)
+    t.same([again.status, again.text], [200, dry.text])
+    t.equal(again.headers['idempotency-replayed'], 'true')
+    for (const other of [{}, { dryRun: false }]) {
+      t.match(await convert(lead.id, other, key), { status: 422, body: { code: 'idempotency_mismatch' } })
+    }
+    t.equal((await got('leads', lead.id)).status, 'new', 'and nothing is converted by it')
+  })
 
   await t.test('fails as the real call does', async t => {
     const lead = await captured({ status: 'unqualified' })

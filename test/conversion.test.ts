@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Reply } from './helpers/app.js'
 import { assertChain } from './helpers/chain.js'
-import { business, desk, nobody, past, person } from './helpers/conversion.js'
+import { capturedAt, business, desk, nobody, past, person } from './helpers/conversion.js'
 import { feed, statuses } from './helpers/http.js'
 
 type Json = Reply['body']
@@ -18,6 +18,7 @@ t.test('a lead becomes company, contact and deal', async t => {
     const lead = await made('leads', {
       ...person,
       ...business,
+      capturedAt,
       campaignId: campaign.id,
       ownerId: owner.id,
       externalIds,
@@ -91,7 +92,7 @@ t.test('a lead becomes company, contact and deal', async t => {
   await t.test('a deal may bring its past', async t => {
     const lead = await captured()
     const history = [
-      { stageId: stages[0], at: '2026-01-01T00:00:00.000Z', amount: '10' },
+      { stageId: stages[0], at: '2026-01-01T00:00:00.000Z', amount: '10', currency: 'EUR' },
       { stageId: stages[2], at: '2026-02-01T00:00:00.000Z', amount: '20' }
     ]
     const { body } = await convert(lead.id, { deal: { create: { name: 'Old', history } }, convertedAt: past })
@@ -320,6 +321,8 @@ t.test('activities and touches go along', async t => {
   t.match(await got('touches', touch.id), { leadId: lead.id, contactId: body.contact.id, version: 2 })
   t.match(await got('touches', known.id), { contactId: another.id, version: 1 })
   t.match(await got('activities', foreign.id), { version: 1, contactId: null })
+  const restored = await app.call('POST', `/v1/activities/${binned.id}/restore`)
+  t.match(restored.body, { ...links, contactId: body.contact.id }, 'those in the bin go along, uncounted')
   t.equal((await assertChain(t, send, 'activities', call.id)).at(-1)!.type, 'activity.updated')
   const [event] = (await assertChain(t, send, 'leads', lead.id)).slice(-1)
   t.match(event, {
@@ -333,6 +336,7 @@ t.test('activities and touches go along', async t => {
       'company.created',
       'contact.created',
       'deal.created',
+      'activity.updated',
       'activity.updated',
       'activity.updated',
       'touch.updated',

@@ -67,6 +67,24 @@ t.test('one sets the own password with the current one', async t => {
   t.equal((await signIn(user.email, body.password)).statusCode, 200)
 })
 
+t.test('another password under the same Idempotency-Key is another request', async t => {
+  const user = await newUser('rep')
+  const path = `/v1/users/${user.id}/password`
+  const key = { 'idempotency-key': 'set-password' }
+  const [one, other] = [{ password: 'b'.repeat(12) }, { password: 'c'.repeat(12) }]
+  t.equal((await call('PUT', path, one, key)).status, 204)
+  const again = await call('PUT', path, one, key)
+  t.match(again, { status: 204, headers: { 'idempotency-replayed': 'true' } })
+  t.match(await call('PUT', path, other, key), { status: 422, body: { code: 'idempotency_mismatch' } })
+  t.equal((await signIn(user.email, one.password)).statusCode, 200)
+  const batch = { 'idempotency-key': 'batch-of-passwords' }
+  const users = (password: string) => ({
+    operations: [{ op: 'create', body: { name: 'a', email: 'batch@example.com', password } }]
+  })
+  t.equal((await call('POST', '/v1/users/batch', users(one.password), batch)).status, 200)
+  t.equal((await call('POST', '/v1/users/batch', users(other.password), batch)).status, 422)
+})
+
 t.test('signing in', async t => {
   const user = await newUser('rep', { password })
   await newUser('rep', { email: 'nopassword@example.com' })

@@ -153,7 +153,9 @@ t.test('a lead from elsewhere', async t => {
     t.match(await captured({ status: 'qualified', capturedAt: past('1-01') }), { qualifiedAt: past('1-01') })
     const given = { capturedAt: past('1-01'), workingAt: past('3-01'), qualifiedAt: past('2-01') }
     t.match(await captured({ status: 'unqualified', ...given }), { ...given, unqualifiedAt: past('3-01') })
-    t.match(await captured({ workingAt: past('3-01') }), { status: 'new', workingAt: past('3-01') })
+    t.match(await captured({ status: 'qualified', workingAt: past('3-01'), qualifiedAt: past('2-01') }), {
+      capturedAt: past('2-01')
+    })
   })
 
   await t.test('but not from the future, nor converted without being so', async t => {

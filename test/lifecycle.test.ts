@@ -116,8 +116,14 @@ t.test('the lifecycle of contacts and companies', async t => {
     const { id } = await make({ lastName: 'Late', lifecycleStage: 'action' })
     const url = `/v1/contacts/${id}/lifecycle`
     const early = { stage: 'awareness', at: '2024-01-01T00:00:00.000Z' }
-    t.match(await call('POST', url, early), { status: 200, body: { lifecycleStage: 'action', version: 1 } })
-    await call('POST', url, early)
+    t.match(await call('POST', url, early), { status: 200, body: { lifecycleStage: 'action', version: 2 } })
+    t.match(await call('POST', url, early), { status: 200, body: { version: 2 } }, 'no change, no version')
+    const told = (await call('GET', `/v1/events?recordId=${id}`)).body.data as { type: string }[]
+    t.same(
+      told.map(e => e.type),
+      ['contact.created', 'contact.lifecycle_changed'],
+      'its past changed, and readers are told'
+    )
     t.same(await names(id), ['awareness', 'action'], 'what is told twice counts once')
     const { body } = await graphql(
       `

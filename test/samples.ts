@@ -37,8 +37,9 @@ const dayOf = (n: number) => new Date(Date.UTC(2000, 0, 1 + n)).toISOString().sl
 /** By resource name: every resource with standard operations has one. */
 export const samples: Record<string, Sample> = {
   company: {
-    create: n => ({ name: textOf(n) }),
-    update: { name: 'Renamed & Sons', annualRevenue: '1200.5', address: { city: 'Dhaka' } }
+    create: n => ({ name: textOf(n), currency: 'EUR' }),
+    update: { name: 'Renamed & Sons', annualRevenue: '1200.5', address: { city: 'Dhaka' } },
+    keep: ['currency']
   },
   contact: {
     create: n => ({ lastName: textOf(n) }),
@@ -81,15 +82,21 @@ export const samples: Record<string, Sample> = {
     update: { name: 'Negotiation', probability: 0.4 }
   },
   deal: {
-    create: (n, ref) => ({ name: textOf(n), stageId: ref('stageId', n) }),
+    create: (n, ref) => ({ name: textOf(n), stageId: ref('stageId', n), currency: 'EUR' }),
     update: { name: 'Bigger', amount: '99.5', expectedCloseDate: '2026-12-24' },
     // A primary contact is among the contacts, which are told by their own test.
-    omit: ['pipelineId', 'contacts']
+    omit: ['pipelineId', 'contacts'],
+    keep: ['currency']
   },
   lead: {
     create: n => ({ lastName: textOf(n) }),
     update: { need: 'confirmed', companyName: 'Kamal & Sons' },
-    values: { landingPage: ['https://example.com/offer', '/preise'] },
+    values: {
+      landingPage: ['https://example.com/offer', '/preise'],
+      // A new lead has entered no other status, and none is entered before the capture.
+      status: ['working', 'nurturing', 'qualified', 'unqualified', 'converted'],
+      capturedAt: ['1999-01-31T09:30:00.000Z', '1998-12-24T00:00:00.000Z', '1999-02-28T23:59:59.999Z']
+    },
     omit: ['convertedAt', 'unqualifiedReason'],
     keep: ['lastName']
   },
@@ -100,9 +107,10 @@ export const samples: Record<string, Sample> = {
     omit: ['completedAt']
   },
   product: {
-    create: n => ({ name: textOf(n) }),
+    create: n => ({ name: textOf(n), currency: 'EUR' }),
     update: { listPrice: '49.9', currency: 'EUR' },
-    values: { code: n => `code-${n}` }
+    values: { code: n => `code-${n}` },
+    keep: ['currency']
   },
   order: {
     create: (n, ref) => ({ companyId: ref('companyId', n), currency: 'EUR' }),
@@ -110,8 +118,9 @@ export const samples: Record<string, Sample> = {
     keep: ['companyId', 'currency']
   },
   campaign: {
-    create: n => ({ name: textOf(n) }),
+    create: n => ({ name: textOf(n), currency: 'EUR' }),
     update: { direction: 'outbound', budget: '5000' },
+    keep: ['currency'],
     values: { startDate: ['2025-01-01', '2025-02-28'], endDate: ['2026-01-31', '2026-12-24'] }
   },
   cost: {

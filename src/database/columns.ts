@@ -87,3 +87,10 @@ export const searchColumn = (columns: Searched) =>
 /** Finds parts of words within one workspace. Tables that stay small in every workspace need none. */
 export const searchIndex = (name: string, t: { workspaceId: AnyPgColumn; searchText: ExtraConfigColumn }) =>
   index(`${name}_search`).using('gin', t.workspaceId, t.searchText.op('gin_trgm_ops'))
+
+/** Money says its currency: columns of amounts beside the column `currency`, whatever writes them. */
+export const needsCurrency = (table: string, ...amounts: readonly string[]) =>
+  check(
+    `${table}_amount_currency`,
+    sql.raw(`currency is not null or coalesce(${amounts.join(', ')}) is null`)
+  )

@@ -2,11 +2,12 @@ import type { TransactionContext } from './context.js'
 import { KithError, type ErrorItem } from './errors.js'
 import type { Resource } from './resource.js'
 import { batchRow } from './standard-schemas.js'
-import { creationValues, upsertPatch, withExternalId } from './upsert.js'
+import { authorize } from './authorize.js'
+import { creationValues, notThere, upsertPatch, withExternalId } from './upsert.js'
 import { compile, refuse, type Validator } from './validate.js'
 import { memo } from './write-columns.js'
 import { newId, type ChangeRow, type NewRow } from './write.js'
-import { findExternal, withOwner, type ExternalOwner } from './writer.js'
+import { findExternal, withOwner, type ExternalOwner, type Writer } from './writer.js'
 
 /** One operation of a batch as it comes in. */
 export interface BatchOperation {
@@ -47,9 +48,31 @@ const needs: Record<BatchOperation['op'], readonly (keyof BatchOperation)[]> = {
   restore: ['id']
 }
 
+const takes: Record<BatchOperation['op'], readonly (keyof BatchOperation)[]> = {
+  create: ['body'],
+  update: ['id', 'expectedVersion', 'body'],
+  upsert: ['source', 'externalId', 'restore', 'expectedVersion', 'body'],
+  delete: ['id', 'expectedVersion'],
+  restore: ['id', 'expectedVersion']
+}
+
+function useless(given: BatchOperation): ErrorItem[] {
+  const names = (Object.keys(given) as (keyof BatchOperation)[]).filter(
+    name => name !== 'op' && given[name] !== undefined && !takes[given.op].includes(name)
+  )
+  return names.map(name => ({
+    in: 'body',
+    pointer: `/${name}`,
+    code: 'not_allowed',
+    message: `${given.op} takes no ${name}.`
+  }))
+}
+
 function shapeProblems(resource: Resource, given: BatchOperation): ErrorItem[] {
   const ofRow = validators(resource).row!(given)
   if (ofRow.length > 0) return ofRow
+  const more = useless(given)
+  if (more.length > 0) return more
   const missing = needs[given.op].filter(name => given[name] === undefined)
   if (missing.length > 0) {
     return missing.map(name => ({
@@ -121,6 +144,7 @@ function toWork(
   const target = { source: given.source!, externalId: given.externalId! }
   const found = known.get(keyOf(given))
   if (!found?.seen) {
+    if (expectedVersion !== undefined) throw notThere(resource)
     const problems = inBody(validators(resource).create!(creationValues(body)))
     refuse(problems)
     const values = withExternalId(withOwner(ctx, resource, creationValues(body)), target)
@@ -148,6 +172,7 @@ function toWork(
 export function plan(
   ctx: TransactionContext,
   resource: Resource,
+  writer: Writer,
   operations: readonly BatchOperation[],
   known: Map<string, ExternalOwner>,
   failures: Failures
@@ -158,6 +183,8 @@ export function plan(
     try {
       const problems = shapeProblems(resource, given)
       refuse(problems)
+      const makes = given.op === 'create' || given.op === 'upsert'
+      for (const scope of (makes && writer.alsoNeeds?.(given.body!)) || []) authorize(ctx, scope)
       const row = toWork(ctx, resource, index, given, known)
       const name = row.create && given.op === 'upsert' ? keyOf(given) : row.id
       if (seen.has(name)) throw new KithError('duplicate_in_batch')

@@ -104,7 +104,7 @@ export async function runBatch(
 ): Promise<BatchRow[]> {
   const failures: Failures = new Map()
   const known = await foundByExternal(ctx, resource, operations)
-  const planned = plan(ctx, resource, operations, known, failures)
+  const planned = plan(ctx, resource, writer, operations, known, failures)
   const work = await checked(ctx, resource, writer, planned, failures)
   const rows = await written(ctx, resource, writer, work, failures)
   const first = [...failures.keys()].sort((a, b) => a - b)[0]

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { createHash, scrypt } from 'node:crypto'
+import { promisify } from 'node:util'
 import { stringify } from 'safe-stable-stringify'
 import sql from 'sql-template-tag'
 import type { Context, Db } from './context.js'
@@ -16,18 +17,25 @@ interface Stored {
 const ownerOf = (ctx: Context) =>
   ctx.userId === null ? `${ctx.actor.type}:${ctx.actor.id}` : `user:${ctx.userId}`
 
-// A plain hash of a password could be guessed at leisure, so passwords are left out of it.
-const withoutSecrets = (name: string, value: unknown) => (/password/i.test(name) ? null : value)
+const derive = promisify<string, string, number, object, Buffer>(scrypt)
+const cost = { N: 2 ** 15, r: 8, p: 3, maxmem: 64 * 1024 * 1024 }
 
-const fingerprintOf = (operation: Operation, request: Request) =>
-  createHash('sha256')
-    .update(`${operation.name}\n${stringify(request, withoutSecrets)}`)
-    .digest('hex')
+// A plain hash of a password could be guessed at leisure, so passwords count by a slow one, salted by the key's place.
+async function fingerprintOf(operation: Operation, request: Request, place: string): Promise<string> {
+  const secrets: unknown[] = []
+  const text = stringify(request, (name, value: unknown) => {
+    if (!/password/i.test(name)) return value
+    secrets.push(value)
+    return null
+  })
+  const hidden =
+    secrets.length === 0 ? '' : (await derive(JSON.stringify(secrets), place, 32, cost)).toString('hex')
+  return createHash('sha256').update(`${operation.name}\n${text}${hidden}`).digest('hex')
+}
 
-async function lock(ctx: Context, owner: string, key: string): Promise<void> {
-  const name = `${ctx.workspaceId}\n${owner}\n${key}`
+async function lock(ctx: Context, place: string): Promise<void> {
   const [row] = await ctx.db.query<{ granted: boolean }>(
-    sql`select pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) as granted`
+    sql`select pg_try_advisory_xact_lock(hashtextextended(${place}, 0)) as granted`
   )
   if (row!.granted) return
   throw new KithError('idempotency_in_progress', undefined, { headers: { 'retry-after': '1' } })
@@ -46,8 +54,9 @@ export async function idempotent(
   run: (ctx: Context) => Promise<Answer>
 ): Promise<{ answer: Answer; replayed: boolean }> {
   const owner = ownerOf(ctx)
-  const fingerprint = fingerprintOf(operation, request)
-  await lock(ctx, owner, key)
+  const place = `${ctx.workspaceId}\n${owner}\n${key}`
+  const fingerprint = await fingerprintOf(operation, request, place)
+  await lock(ctx, place)
   const [stored] = await ctx.db.query<Stored>(
     sql`select fingerprint, status, headers, body from idempotency_keys
         where workspace_id = ${ctx.workspaceId} and owner = ${owner} and key = ${key}

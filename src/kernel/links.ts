@@ -33,6 +33,8 @@ export function pointing(ctx: Context, resource: Resource, fieldName: string, al
 
 /** An id that a record about to be written points to, and where it stands in the body. */
 export interface Pointed {
+  /** The field of the record that it stands in. */
+  field: string
   pointer: string
   target: Resource
   id: unknown
@@ -42,12 +44,18 @@ export interface Pointed {
 export function pointed(resource: Resource, values: Record<string, unknown>): Pointed[] {
   const ones = Object.values(resource.relations)
     .filter(r => r.kind === 'one')
-    .map(r => ({ pointer: `/${r.field}`, target: resourceNamed(r.target), id: values[r.field] }))
+    .map(r => ({
+      field: r.field,
+      pointer: `/${r.field}`,
+      target: resourceNamed(r.target),
+      id: values[r.field]
+    }))
   const links = [...resource.fields.values()].filter(f => f.kind === 'links')
   const many = links.flatMap(f => {
     const { target, member } = linkOf(f)
     const items = (values[f.name] ?? []) as Record<string, unknown>[]
     return items.map((item, i) => ({
+      field: f.name,
       pointer: `/${f.name}/${i}/${member}`,
       target: resourceNamed(target),
       id: item[member]

@@ -34,8 +34,15 @@ export const stream = <S extends TSchema>(schema: S): Result<AsyncIterable<reado
 })
 export const nothing: Result<void> = { kind: 'nothing' }
 
+/** On which state of the record a write insists. */
+interface Conditions {
+  expectedVersion?: number | undefined
+  /** Of an upsert: whether the record must be there already, or must not. */
+  exists?: boolean | undefined
+}
+
 type Part<S> = S extends TSchema ? Static<S> : unknown
-type Input<P, Q, B> = Part<P> & Part<Q> & { body: Part<B>; expectedVersion?: number | undefined }
+type Input<P, Q, B> = Part<P> & Part<Q> & Conditions & { body: Part<B> }
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 interface Config<P, Q, B, R, A extends boolean> {
@@ -61,6 +68,10 @@ interface Config<P, Q, B, R, A extends boolean> {
   status?: number
   /** Runs in one transaction. */
   atomic?: A
+  /** Whether a body needs a transaction, where not all do. */
+  atomicFor?(body: Part<B>): boolean
+  /** Makes a record or changes it, so that the caller may insist on the one or the other. */
+  upserts?: boolean
   /** The answer holds a secret that must not be kept for a replay. */
   secret?: boolean
   /** The list of entries that it reads of one record, and GraphQL as a connection of many. */
@@ -80,6 +91,8 @@ export interface Operation extends Omit<
   rest: { method: Method; path: string } | null
   atomic: boolean
   secret: boolean
+  /** Whether it is about one version of one record, which the caller may name. */
+  versioned: boolean
   validators: Record<Parts, Validator | undefined>
   run(ctx: Context, input: never): Promise<unknown>
 }
@@ -102,6 +115,7 @@ export function operation<
     rest: rest === null ? null : { method, path },
     atomic: config.atomic ?? false,
     secret: config.secret ?? false,
+    versioned: config.kind === 'write' && (params !== undefined || method !== 'POST'),
     validators: {
       params: params && compile(params, 'path'),
       query: query && compile(query, 'query'),
@@ -112,11 +126,10 @@ export function operation<
 }
 
 /** What a surface hands over: the parts of the request as they came. */
-export interface Request {
+export interface Request extends Conditions {
   params?: Record<string, unknown>
   query?: Record<string, unknown>
   body?: unknown
-  expectedVersion?: number | undefined
 }
 
 /** An answer in its final form, so that a replay repeats it byte for byte. */
@@ -150,7 +163,8 @@ function validated(operation: Operation, request: Request): never {
     ...request.params,
     ...request.query,
     body: request.body,
-    expectedVersion: request.expectedVersion
+    expectedVersion: request.expectedVersion,
+    ...(request.exists !== undefined && { exists: request.exists })
   } as never
 }
 
@@ -163,9 +177,6 @@ export async function begin(
   authorize(ctx, operation.permission)
   return (await operation.run(ctx, validated(operation, request))) as AsyncIterable<readonly unknown[]>
 }
-
-// A dry run writes nothing, so there is nothing that must not happen twice: its key stays free for the real call.
-const isDryRun = ({ body }: Request) => (body as { dryRun?: unknown } | undefined)?.dryRun === true
 
 /**
  * Runs an operation: authorize, validate, then run it, in a transaction where it needs one, and with an
@@ -183,13 +194,12 @@ export async function invoke(
   for (const scope of operation.alsoNeeds?.(request.body) ?? []) authorize(ctx, scope)
   const fresh = async (context: Context) => render(await operation.run(context, input))
   return untangled(async () => {
-    if (operation.kind === 'write' && ctx.idempotencyKey !== null && !isDryRun(request)) {
+    if (operation.kind === 'write' && ctx.idempotencyKey !== null) {
       const key = ctx.idempotencyKey
       return database.transaction(db => idempotent({ ...ctx, db }, operation, key, request, fresh))
     }
-    const answer = operation.atomic
-      ? await database.transaction(db => fresh({ ...ctx, db }))
-      : await fresh(ctx)
+    const atomic = operation.atomic || operation.atomicFor?.(request.body)
+    const answer = atomic ? await database.transaction(db => fresh({ ...ctx, db })) : await fresh(ctx)
     return { answer, replayed: false }
   })
 }

@@ -80,10 +80,11 @@ export const Domain = () =>
 
 /** ISO 3166-1 alpha-2. */
 export const Country = () =>
-  Text(2, { pattern: '^[A-Z]{2}$', examples: ['BD'], description: 'ISO 3166-1 alpha-2' })
+  Text(2, { pattern: '^[A-Z]{2}$', format: 'country', examples: ['BD'], description: 'ISO 3166-1 alpha-2' })
 
 /** ISO 4217. */
-export const Currency = () => Text(3, { pattern: '^[A-Z]{3}$', examples: ['EUR'], description: 'ISO 4217' })
+export const Currency = () =>
+  Text(3, { pattern: '^[A-Z]{3}$', format: 'currency', examples: ['EUR'], description: 'ISO 4217' })
 
 /** BCP 47. */
 export const Language = () => Text(35, { format: 'language', examples: ['bn'], description: 'BCP 47' })

@@ -154,7 +154,15 @@ function reads(r: Resource): Operation[] {
 }
 
 function writes(r: Resource, writer: Writer): Operation[] {
-  const common = { kind: 'write', permission: r.permissions.write, atomic: writer.atomic } as const
+  const { atomic } = writer
+  const common = {
+    kind: 'write',
+    permission: r.permissions.write,
+    ...(typeof atomic === 'boolean'
+      ? { atomic }
+      : { atomicFor: (body?: Record<string, unknown>) => atomic(body ?? {}) })
+  } as const
+  const alsoNeeds = (body: Record<string, unknown>) => writer.alsoNeeds?.(body) ?? []
   const bin = (deletedAt: true | null) => (ctx: Context, id: string, expectedVersion?: number) =>
     changeOne(ctx, r, writer, {
       id,
@@ -170,6 +178,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       rest: `POST /${r.plural}`,
       graphql: `create${r.typeName}`,
       body: r.createBody,
+      alsoNeeds,
       result: record(r),
       run: async (ctx, { body }) => ({ record: (await createOne(ctx, r, writer, body))!, created: true })
     }),
@@ -217,11 +226,14 @@ function writes(r: Resource, writer: Writer): Operation[] {
       params: byExternal,
       query: upsertBody.query,
       body: upsertBody.of(r),
+      alsoNeeds,
+      upserts: true,
       result: record(r),
-      run: (ctx, { source, externalId, restore, body, expectedVersion }) =>
+      run: (ctx, { source, externalId, restore, body, expectedVersion, exists }) =>
         upsertOne(ctx, r, writer, { source, externalId }, body, {
           restore: restore ?? false,
-          expectedVersion
+          expectedVersion,
+          exists
         })
     }),
     operation({
@@ -229,7 +241,8 @@ function writes(r: Resource, writer: Writer): Operation[] {
       atomic: true,
       name: `${r.plural}.batch`,
       summary: `Write up to 1,000 ${r.plural} in one call`,
-      description: 'Rows are independent; `atomic` makes the first failure undo them all.',
+      description:
+        'Rows are independent; `atomic` makes the first failure undo them all. What the `op` of a row has no use for is refused.',
       rest: `POST /${r.plural}/batch`,
       graphql: `batch${r.typeName}`,
       body: batchBody(r),

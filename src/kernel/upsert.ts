@@ -11,6 +11,13 @@ interface Target {
   externalId: string
 }
 
+interface UpsertOptions {
+  restore: boolean
+  expectedVersion?: number | undefined
+  /** Whether the record must be there already, or must not. */
+  exists?: boolean | undefined
+}
+
 const creation = memo((resource: Resource) => compile(resource.createBody, 'body'))
 
 /** The body of an upsert as the body of a create: a null that clears custom fields is an absent one. */
@@ -53,6 +60,13 @@ export function inBin(resource: Resource, id: string): KithError {
   )
 }
 
+/** A 412 for an upsert that insists on a record that is there, where there is none. */
+export const notThere = ({ name }: Resource) =>
+  new KithError('version_mismatch', `There is no ${name} with this external id yet.`)
+
+const alreadyThere = ({ name }: Resource) =>
+  new KithError('version_mismatch', `There is a ${name} with this external id already.`)
+
 const attempts = 3
 
 // Whoever claims the id first also takes what must be unique, such as an e-mail: then the record is there to be
@@ -72,20 +86,19 @@ export async function upsertOne(
   writer: Writer,
   target: Target,
   body: Record<string, unknown>,
-  options: { restore: boolean; expectedVersion?: number | undefined }
+  options: UpsertOptions
 ): Promise<{ record: RecordRow; created: boolean }> {
   const key = { source: target.source, id: target.externalId }
   for (let attempt = 0; attempt < attempts; attempt++) {
     const [found] = await findExternal(ctx, resource, [key])
     if (found?.seen) {
+      if (options.exists === false) throw alreadyThere(resource)
       return {
         record: await changeFound(ctx, resource, writer, found.recordId, target, body, options),
         created: false
       }
     }
-    if (options.expectedVersion !== undefined) {
-      throw new KithError('version_mismatch', `There is no ${resource.name} with this external id yet.`)
-    }
+    if (options.expectedVersion !== undefined || options.exists) throw notThere(resource)
     const values = creationValues(body)
     refuse(creation(resource)(values))
     // To who does not see the record there is none, but its external id is taken, as in any other create.
@@ -107,7 +120,7 @@ async function changeFound(
   id: string,
   target: Target,
   body: Record<string, unknown>,
-  options: { restore: boolean; expectedVersion?: number | undefined }
+  options: UpsertOptions
 ): Promise<RecordRow> {
   const existing = await findRecord(ctx, resource, id, { fields: ['deletedAt'], deleted: true })
   if (existing && existing.deletedAt !== null && !options.restore) throw inBin(resource, id)

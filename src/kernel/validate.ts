@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { closest, distance } from 'fastest-levenshtein'
+import { isCountry, isCurrency } from './codes.js'
 import { KithError, type ErrorItem } from './errors.js'
 import type { TSchema } from './schema.js'
 
@@ -45,7 +46,9 @@ const formats: Record<string, (text: string) => boolean> = {
   },
   'time-zone': text =>
     !/^[+-]/.test(text) && succeeds(() => new Intl.DateTimeFormat('en', { timeZone: text })),
-  language: text => succeeds(() => Intl.getCanonicalLocales(text))
+  language: text => succeeds(() => Intl.getCanonicalLocales(text)),
+  currency: isCurrency,
+  country: isCountry
 }
 
 function engine(coerceTypes: boolean): Ajv {

@@ -28,15 +28,18 @@ export interface ChangeRow {
   expectedVersion?: number | undefined
   /** Whether the record must be in the bin; null where either will do. Default: it must not. */
   inBin?: boolean | null
+  /** What belongs to the record, outside of its columns, has changed: that is a change even if no value differs. */
+  touched?: boolean
   eventType?: string | undefined
 }
 
-export interface Change {
+export interface Changed {
   outcome: 'changed' | 'unchanged' | 'stale'
   record: RecordRow
-  /** Why nothing was written, where the resource's writer found out once the record was locked. */
-  error?: KithError
 }
+
+/** What became of a change; refused where the resource's writer found out once the record was locked. */
+export type Change = Changed | { outcome: 'refused'; error: KithError }
 
 /** A new record's id: a UUIDv7, so that ids grow with time. */
 export const newId = () => uuidv7()
@@ -156,7 +159,7 @@ export async function changeRecords(
   resource: Resource,
   rows: readonly ChangeRow[],
   { type = sql`null`, also }: ChangeExtras = {}
-): Promise<Map<string, Change>> {
+): Promise<Map<string, Changed>> {
   if (rows.length === 0) return new Map()
   const set = assignments(resource)
   const claims = rows.some(r => r.patch.externalIds !== undefined)
@@ -166,24 +169,25 @@ export async function changeRecords(
     _type: row.eventType,
     _version: row.expectedVersion,
     _bin: row.inBin === undefined ? false : row.inBin,
+    _touched: row.touched ?? false,
     patch: row.patch
   }))
   const fields = selectList(resource, 't', publicFields(resource))
-  const found = await ctx.db.query<RecordRow & { _outcome: Change['outcome'] }>(sql`
+  const found = await ctx.db.query<RecordRow & { _outcome: Changed['outcome'] }>(sql`
     with input as materialized (
       select * from json_to_recordset(${JSON.stringify(input)}::json)
-        as x(id uuid, _event uuid, _type text, _version int, _bin boolean, patch jsonb)
+        as x(id uuid, _event uuid, _type text, _version int, _bin boolean, _touched boolean, patch jsonb)
     ), old as materialized (
-      select t.*, i._event, i._type, i._version, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before
+      select t.*, i._event, i._type, i._version, i._touched, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before
       from input i join ${raw(`"${resource.table}"`)} t on t.id = i.id
       where ${visible(ctx, resource, 't')} and (i._bin is null or (t.deleted_at is not null) = i._bin)
       order by t.id for no key update of t
     ), next as materialized (
-      select o.id, o._now, o.external_ids as _claims, ${set.values} from old o
+      select o.id, o._now, o._touched, o.external_ids as _claims, ${set.values} from old o
       where o._version is null or o._version = o.version
     ), ${claims ? newClaims(ctx, resource) : empty} done as (
       update ${raw(`"${resource.table}"`)} t set version = t.version + 1, updated_at = n._now, ${set.set}
-      from next n where t.workspace_id = ${ctx.workspaceId} and t.id = n.id and ${set.differs} returning t.*
+      from next n where t.workspace_id = ${ctx.workspaceId} and t.id = n.id and (n._touched or ${set.differs}) returning t.*
     ), difference as materialized (${difference(resource, type)}), history as (
       insert into record_changes (workspace_id, id, resource, record_id, version, at, actor_type, actor_id, request_id,
         before, after)

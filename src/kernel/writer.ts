@@ -1,22 +1,22 @@
-import sql, { join, raw } from 'sql-template-tag'
+import sql, { raw } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import type { Context } from './context.js'
 import { fieldError, KithError, notFound } from './errors.js'
-import { pointed } from './links.js'
+import type { Proposal } from './proposal.js'
 import type { RecordRow } from './read.js'
+import { checkReferences, type MorePointed } from './references.js'
 import type { Resource } from './resource.js'
-import { changeRecords, createRecords, newId, type Change, type ChangeRow, type NewRow } from './write.js'
+import {
+  changeRecords,
+  createRecords,
+  newId,
+  type Change,
+  type Changed,
+  type ChangeRow,
+  type NewRow
+} from './write.js'
 
-/** What is about to be written of a record, before it is; `created` tells a new record from a changed one. */
-export interface Proposal {
-  id: string
-  values: Record<string, unknown>
-  created: boolean
-  /** The external id it is upserted by: claimed by the write itself, so nobody's having it speaks against it. */
-  claim?: NewRow['claim']
-  /** What the check found out and the write needs. */
-  prepared?: unknown
-}
+export type { Proposal } from './proposal.js'
 
 /**
  * How records of a resource are written, one or a thousand at a time: single calls, upserts and batches all pass
@@ -27,63 +27,10 @@ export interface Writer {
   check(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>>
   create(ctx: Context, rows: readonly NewRow[]): Promise<Map<string, RecordRow>>
   change(ctx: Context, rows: readonly ChangeRow[]): Promise<Map<string, Change>>
-  /** Whether it needs a transaction around it. */
-  atomic: boolean
-}
-
-const text = (value: unknown) => (typeof value === 'string' ? value.toLowerCase() : undefined)
-
-async function knownIds(
-  ctx: Context,
-  wanted: Map<Resource, Set<string>>
-): Promise<Map<Resource, Set<string>>> {
-  const targets = [...wanted]
-  const probes = targets.map(
-    ([target, ids], i) =>
-      sql`select ${i}::int as i, t.id from ${raw(`"${target.table}" t`)}
-          where ${visible(ctx, target, 't')} and t.id = any(${[...ids]}::uuid[]) and t.deleted_at is null`
-  )
-  const rows = await ctx.db.query<{ i: number; id: string }>(join(probes, ' union all '))
-  const known = new Map(targets.map(([target]) => [target, new Set<string>()]))
-  for (const row of rows) known.get(targets[row.i]![0])!.add(row.id)
-  return known
-}
-
-/** Finds references that are unknown, foreign or invisible: alike for all three, in one statement. */
-export async function checkReferences(
-  ctx: Context,
-  resource: Resource,
-  rows: readonly Proposal[]
-): Promise<Map<string, KithError>> {
-  const wanted = new Map<Resource, Set<string>>()
-  const used = rows.flatMap(row =>
-    pointed(resource, row.values).flatMap(({ pointer, target, id: given }) => {
-      const id = text(given)
-      if (id === undefined) return []
-      const ids = wanted.get(target) ?? new Set<string>()
-      wanted.set(target, ids.add(id))
-      return [{ row, pointer, target, id }]
-    })
-  )
-  const problems = new Map<string, KithError>()
-  if (used.length === 0) return problems
-  const known = await knownIds(ctx, wanted)
-  for (const { row, pointer, target, id } of used) {
-    if (target === resource && id === row.id.toLowerCase()) {
-      const message = `A ${resource.name} cannot point to itself.`
-      problems.set(row.id, fieldError('unprocessable', pointer, message, 'self_reference'))
-    }
-    if (known.get(target)!.has(id) || problems.has(row.id)) continue
-    problems.set(
-      row.id,
-      fieldError(
-        'unknown_reference',
-        pointer,
-        `${pointer.slice(1)} does not point to a ${target.name} we know.`
-      )
-    )
-  }
-  return problems
+  /** Whether it needs a transaction around it, or for which values. */
+  atomic: boolean | ((values: Record<string, unknown>) => boolean)
+  /** The scopes that making a record of these values needs besides. */
+  alsoNeeds?(values: Record<string, unknown>): string[]
 }
 
 interface Given {
@@ -160,9 +107,10 @@ export async function findExternal(
 export async function checkProposals(
   ctx: Context,
   resource: Resource,
-  rows: readonly Proposal[]
+  rows: readonly Proposal[],
+  more?: MorePointed
 ): Promise<Map<string, KithError>> {
-  const unknown = await checkReferences(ctx, resource, rows)
+  const unknown = await checkReferences(ctx, resource, rows, more)
   const taken = await checkExternalIds(ctx, resource, rows)
   return new Map([...taken, ...unknown])
 }
@@ -245,15 +193,21 @@ export async function createOne(
   return (await writer.create(ctx, [{ id, values, claim, prepared }])).get(id)
 }
 
+const stale = ({ name }: Resource, currentVersion: number) =>
+  new KithError('version_mismatch', `The ${name} is at version ${currentVersion}.`, {
+    extra: { currentVersion }
+  })
+
+/** Throws a 412 where the caller expects another version than the record's. */
+export function refuseStale(resource: Resource, version: number, expected: number | undefined): void {
+  if (expected !== undefined && expected !== version) throw stale(resource, version)
+}
+
 /** The changed record, or the error that its outcome stands for. */
-export function settled(resource: Resource, change: Change | undefined): Change {
+export function settled(resource: Resource, change: Change | undefined): Changed {
   if (!change) throw notFound(resource.name)
-  if (change.error) throw change.error
-  if (change.outcome === 'stale') {
-    throw new KithError('version_mismatch', `The ${resource.name} is at version ${change.record.version}.`, {
-      extra: { currentVersion: change.record.version }
-    })
-  }
+  if (change.outcome === 'refused') throw change.error
+  if (change.outcome === 'stale') throw stale(resource, change.record.version)
   return change
 }
 
@@ -263,7 +217,7 @@ export async function changeOne(
   resource: Resource,
   writer: Writer,
   row: ChangeRow
-): Promise<Change> {
+): Promise<Changed> {
   const id = row.id.toLowerCase()
   await checkedOne(ctx, resource, writer, { id, values: row.patch, created: false })
   return settled(resource, (await writer.change(ctx, [{ ...row, id }])).get(id))

@@ -5,12 +5,14 @@ import { activityOperations } from './activities/operations.js'
 import { apiKeyOperations } from './identity/api-keys.js'
 import { campaigns } from './campaigns/resource.js'
 import { companies } from './companies/resource.js'
+import { companyWriter } from './companies/writer.js'
 import { contacts } from './contacts/resource.js'
 import { costs } from './costs/resource.js'
 import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
 import type { Sequencer } from './events/read.js'
 import { exchangeRates } from './exchange-rates/resource.js'
+import { exchangeRateWriter } from './exchange-rates/writer.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
 import { leadOperations } from './leads/operations.js'
 import { lifecycleOperations } from './lifecycle/operations.js'
@@ -22,6 +24,7 @@ import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
 import { timelineOperations } from './timeline/operations.js'
 import { touches } from './touches/resource.js'
+import { touchWriter } from './touches/writer.js'
 import { userOperations } from './identity/users.js'
 import { workspaceOperations } from './identity/workspaces.js'
 
@@ -40,7 +43,7 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...teamOperations,
   ...roleOperations,
   ...apiKeyOperations,
-  ...lifecycleOperations(companies),
+  ...lifecycleOperations(companies, companyWriter),
   ...lifecycleOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
@@ -51,8 +54,8 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...standardOperations(orders),
   ...standardOperations(campaigns),
   ...standardOperations(costs),
-  ...standardOperations(touches),
-  ...standardOperations(exchangeRates),
+  ...standardOperations(touches, touchWriter),
+  ...standardOperations(exchangeRates, exchangeRateWriter),
   ...searchOperations(),
   ...eventOperations(sequence, watch)
 ]

@@ -11,6 +11,7 @@ import {
   Type,
   type Field
 } from '../kernel/schema.js'
+import type { Rule } from '../kernel/errors.js'
 import type { Address } from '../database/columns.js'
 
 const relationships = ['customer', 'supplier', 'owner', 'employee', 'partner', 'other'] as const
@@ -45,6 +46,11 @@ export const LifecycleHistory = () =>
     })
   )
 
+/** The events of records that have a lifecycle. */
+export const lifecycleEvents = (what: string) => ({
+  lifecycle_changed: `The past of a ${what}'s lifecycle changed, not the stage it is in.`
+})
+
 const line = () => Type.Optional(Nullable(Text(200)))
 
 /** A postal address; an update merges into it. */
@@ -61,6 +67,15 @@ export const AddressSchema = (): Field<Address | null> =>
   )
 
 export const CountryCode = () => Nullable(Country())
+
+/** The rule of a table whose amounts need a currency: no amount is taken to be in the base currency. */
+export const currencyRule = (table: string): Record<string, Rule> => ({
+  [`${table}_amount_currency`]: {
+    pointer: '/currency',
+    code: 'currency_missing',
+    message: 'An amount needs a currency.'
+  }
+})
 
 /** The database's clock, which decides what lies in the future. */
 export const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)

@@ -85,11 +85,10 @@ export class OperationFields {
   mutation(operation: Operation): Field {
     const name = pascal(operation.graphql!)
     const { params, query, body, result } = operation
-    const versioned = params !== undefined
     const fields = (): GraphQLInputFieldConfigMap => ({
       ...(params && this.records.types.inputFields(params, name)),
       ...(query && this.records.types.inputFields(query, name)),
-      ...(versioned && {
+      ...(operation.versioned && {
         expectedVersion: { type: GraphQLInt, description: 'Fails with version_mismatch at another version.' }
       }),
       ...(body && this.records.types.inputFields(body as TObject, name))

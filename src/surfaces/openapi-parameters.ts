@@ -28,6 +28,12 @@ export const headerParameters: Record<string, Json> = {
     description: 'The ETag of the version that this change is based on. Another version answers 412.',
     schema: { type: 'string', examples: ['"3"'] }
   },
+  IfAbsent: {
+    name: 'If-None-Match',
+    in: 'header',
+    description: '`*` makes the record only if there is none; one that is there answers 412.',
+    schema: { type: 'string', const: '*' }
+  },
   IfNoneMatch: {
     name: 'If-None-Match',
     in: 'header',
@@ -35,10 +41,6 @@ export const headerParameters: Record<string, Json> = {
     schema: { type: 'string', examples: ['"3"'] }
   }
 }
-
-/** Whether the call is about one record that is there already. */
-export const takesIfMatch = ({ kind, params, rest }: Operation) =>
-  kind === 'write' && (params !== undefined || rest!.method !== 'POST')
 
 /** Whether the answer has an ETag that the caller may have already. */
 export const takesIfNoneMatch = ({ result, rest }: Operation) =>
@@ -51,11 +53,12 @@ export const takesIdempotencyKey = ({ kind, permission }: Operation) =>
 function headersOf(operation: Operation): Json[] {
   const names = [
     takesIdempotencyKey(operation) && 'IdempotencyKey',
-    takesIfMatch(operation) && 'IfMatch',
+    operation.versioned && 'IfMatch',
+    operation.upserts && 'IfAbsent',
     takesIfNoneMatch(operation) && 'IfNoneMatch',
     'RequestId'
   ]
-  return names.filter(n => n !== false).map(name => ({ $ref: `#/components/parameters/${name}` }))
+  return names.filter(n => typeof n === 'string').map(name => ({ $ref: `#/components/parameters/${name}` }))
 }
 
 /** What `include` and `fields` may name, as items of a list. */

@@ -2,7 +2,7 @@ import { codes, KithError, problem, type Code } from '../kernel/errors.js'
 import type { Operation } from '../kernel/operation.js'
 import { Examples } from './openapi-examples.js'
 import { partsOf, resultName } from './openapi-names.js'
-import { takesIdempotencyKey, takesIfMatch, takesIfNoneMatch } from './openapi-parameters.js'
+import { takesIdempotencyKey, takesIfNoneMatch } from './openapi-parameters.js'
 import type { Components, Json } from './openapi-schemas.js'
 
 const text = (description: string, example: string): Json => ({
@@ -151,7 +151,7 @@ function errorStatuses(operation: Operation): number[] {
     [404, params !== undefined || (result.kind === 'record' && !creates) || manyRows],
     [409, kind === 'write'],
     [410, isFeed],
-    [412, takesIfMatch(operation) || manyRows],
+    [412, operation.versioned || manyRows],
     [413, rest!.method !== 'GET'],
     [415, rest!.method !== 'GET'],
     [422, kind === 'write' || isFeed || partsOf(operation).subject === 'metrics'],

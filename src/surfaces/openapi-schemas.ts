@@ -23,7 +23,9 @@ const ownKeywords = new Set([
 const publicFormats: Record<string, string> = { instant: 'date-time', day: 'date', 'http-url': 'uri' }
 const wordedFormats: Record<string, string> = {
   'time-zone': 'An IANA time zone.',
-  language: 'A BCP 47 language tag.'
+  language: 'A BCP 47 language tag.',
+  currency: 'An ISO 4217 code.',
+  country: 'An ISO 3166-1 alpha-2 code.'
 }
 
 const sharedKinds: Record<string, { name: string; examples: unknown[] }> = {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { Context, Database } from '../kernel/context.js'
-import { KithError, parameterError } from '../kernel/errors.js'
+import { fieldError, KithError, parameterError } from '../kernel/errors.js'
 import { invoke, type Answer, type Operation, type RecordAnswer } from '../kernel/operation.js'
 import type { Page } from '../kernel/read.js'
 import { compile } from '../kernel/validate.js'
@@ -77,14 +77,39 @@ function renderer(operation: Operation): Render {
 const version = /^"([1-9][0-9]{0,9})"$/
 const maxVersion = 2 ** 31 - 1
 
+const meaningless = (header: string, what: string) =>
+  parameterError(
+    header,
+    `${header} means nothing here: the call is not about ${what}.`,
+    'not_allowed',
+    'header'
+  )
+
 // A weak or foreign tag never matches strongly, so it stands for no version at all.
-function expectedVersion(request: FastifyRequest): number | undefined {
+function expectedVersion(
+  { versioned, result, kind }: Operation,
+  request: FastifyRequest
+): number | undefined {
   const header = request.headers['if-match']
-  if (header === undefined || header.trim() === '*') return undefined
+  if (header === undefined) return undefined
+  const hasVersion = versioned || (kind === 'read' && result.kind === 'record')
+  if (!hasVersion) throw meaningless('If-Match', 'one version of a record')
+  if (header.trim() === '*') return undefined
   const match = version.exec(header.trim())
   if (match) return Math.min(Number(match[1]), maxVersion)
   if (/^(W\/)?"[^"]*"$/.test(header.trim())) return 0
   throw parameterError('If-Match', 'If-Match takes one ETag.', 'invalid', 'header')
+}
+
+// What an upsert is told by `If-Match: *` and `If-None-Match: *`.
+function existence({ upserts, rest }: Operation, { headers }: FastifyRequest): boolean | undefined {
+  const none = headers['if-none-match']
+  if (none === undefined || rest!.method === 'GET') {
+    return upserts && headers['if-match']?.trim() === '*' ? true : undefined
+  }
+  if (!upserts) throw meaningless('If-None-Match', 'a record that may be there already')
+  if (none.trim() === '*') return false
+  throw parameterError('If-None-Match', 'If-None-Match takes * here.', 'invalid', 'header')
 }
 
 const noQuery = compile(Closed({}), 'query')
@@ -103,11 +128,9 @@ function bodyOf(operation: Operation, request: FastifyRequest): unknown {
   const body: unknown = request.body
   const empty =
     body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)
-  if (!empty) throw new KithError('invalid_input', 'This call takes no body.')
+  if (!empty) throw fieldError('invalid_input', '', 'This call takes no body.', 'not_allowed')
   return undefined
 }
-
-const withVersion = new Set(['record', 'nothing', 'value'])
 
 function unchanged(request: FastifyRequest, etag: string | undefined): boolean {
   const header = request.headers['if-none-match']
@@ -125,7 +148,8 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, repl
 }
 
 function checkVersion(request: FastifyRequest, answer: Answer, expected: number | undefined): void {
-  if (expected === undefined || request.method !== 'GET' || answer.headers.etag === undefined) return
+  if (expected === undefined || request.method !== 'GET') return
+  if (answer.headers.etag === undefined) throw meaningless('If-Match', 'the whole record, which has the ETag')
   if (answer.headers.etag !== `"${expected}"`) throw new KithError('version_mismatch')
 }
 
@@ -138,16 +162,19 @@ function handlerOf(options: SurfaceOptions, operation: Operation): Handler {
       r => options.context(r),
       r => options.renew(r)
     )
-    return (request, reply) =>
-      stream(request, reply, {
+    return (request, reply) => {
+      expectedVersion(operation, request)
+      return stream(request, reply, {
         params: { ...(request.params as Record<string, unknown>) },
         query: queryOf(operation, request)
       })
+    }
   }
   const { method } = operation.rest!
   const render = renderer(operation)
   return async (request, reply) => {
-    const expected = withVersion.has(operation.result.kind) ? expectedVersion(request) : undefined
+    const expected = expectedVersion(operation, request)
+    const exists = existence(operation, request)
     const { answer, replayed } = await invoke(
       options.database,
       options.context(request),
@@ -156,7 +183,8 @@ function handlerOf(options: SurfaceOptions, operation: Operation): Handler {
         params: { ...(request.params as Record<string, unknown>) },
         query: queryOf(operation, request),
         body: bodyOf(operation, request),
-        ...(method !== 'GET' && { expectedVersion: expected })
+        ...(method !== 'GET' && { expectedVersion: expected }),
+        ...(exists !== undefined && { exists })
       },
       result => render(request, result)
     )

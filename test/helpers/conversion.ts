@@ -8,6 +8,9 @@ type Json = Reply['body']
 export const nobody = '018f0000-0000-7000-8000-000000000000'
 export const past = '2026-02-03T04:05:06.789Z'
 
+/** When leads came in, unless a test says otherwise. */
+export const capturedAt = '2026-01-02T03:04:05.678Z'
+
 /** What is known of a lead's person. */
 export const person = {
   firstName: 'Rumi',
@@ -80,7 +83,7 @@ export async function desk(t: Test): Promise<Desk> {
       n++
       const email = `rumi@acme${n}.example`
       const company = { companyName: `Acme ${n}`, companyDomain: `acme${n}.example` }
-      return made('leads', { ...person, ...business, email, ...company, ...more })
+      return made('leads', { ...person, ...business, email, ...company, capturedAt, ...more })
     },
     next: () => ++n,
     async stageIds() {

@@ -2,9 +2,10 @@ import type { Test } from 'tap'
 import type { Operation } from '../../src/kernel/operation.js'
 import { resourceNamed, type Resource } from '../../src/kernel/resource.js'
 import type { Field, TObject } from '../../src/kernel/schema.js'
+import type { Reply } from '../helpers/app.js'
 import { alike, byBatch, byPath, foreignReferences, overGraph, type Ask } from '../conformance/tenancy.js'
 import { has, makeOne, pool, references, sampleOf, type Json, type World } from '../conformance/world.js'
-import type { Actor } from './cast.js'
+import { sees, type Actor } from './cast.js'
 import { isOwned, seesRecord, worldOf, type Stage } from './world.js'
 
 const literals: Record<string, unknown> = {
@@ -123,6 +124,52 @@ async function externalIds(t: Test, stage: Stage, world: World, actor: Actor, re
   }
 }
 
+// Everything that is answered about a record that is in sight, also by calls that only look ahead.
+async function answersAbout(world: World, resource: Resource, id: string): Promise<[string, unknown][]> {
+  const reads = [...world.operations.values()].flatMap(({ kind, rest }) =>
+    kind === 'read' && rest?.method === 'GET' && rest.path.startsWith(`/${resource.plural}/:id`)
+      ? [rest.path]
+      : []
+  )
+  const many = Object.entries(resource.relations).filter(([, r]) => r.kind === 'many')
+  const counts = many.map(([name]) => `${name}(first: 5) { totalCount nodes { id } }`).join(' ')
+  const query = `query($id: ID!) { ${resource.name}(id: $id) { id version ${counts} } }`
+  const asks: [string, () => Promise<Reply>][] = [
+    ...reads.map((path): [string, () => Promise<Reply>] => [
+      path,
+      () => world.call('GET', `/v1${path.replace(':id', id)}`)
+    ]),
+    ['GraphQL', () => world.graphql(query, { id })]
+  ]
+  if (resource.name === 'lead') {
+    const path = `/v1/leads/${id}/convert`
+    asks.push(['a dry run', () => world.call('POST', path, { dryRun: true })])
+  }
+  return Promise.all(
+    asks.map(async ([name, ask]): Promise<[string, unknown]> => {
+      const { status, text } = await ask()
+      return [name, { status, text: text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>') }]
+    })
+  )
+}
+
+/** What is answered about a record in sight, numbers too, is the same whatever out of sight belongs to it. */
+async function unmoved(t: Test, stage: Stage, world: World, actor: Actor, resource: Resource): Promise<void> {
+  const record = await makeOne(world, resource, { ownerId: actor.userId })
+  const id = record.id as string
+  const before = await answersAbout(world, resource, id)
+  const hiddenOwner = Object.values(stage.cast.owners).find(o => o !== null && !sees(stage.cast, actor, o))
+  for (const { kind, target, field } of Object.values(resource.relations)) {
+    const other = resourceNamed(target)
+    const info = other.fields.get(field)
+    // A field that only a creation takes may change the record itself, in sight of all who see it.
+    if (kind !== 'many' || !isOwned(other) || info?.kind !== 'id' || !info.writable) continue
+    await makeOne(stage.admin, other, { [field]: id, ownerId: hiddenOwner })
+  }
+  t.ok(before.every(([, answer]) => (answer as { status: number }).status === 200))
+  t.same(await answersAbout(world, resource, id), before, 'what is out of sight shows in no number')
+}
+
 /** An id out of scope is answered, byte for byte, as one of another workspace and one that nobody has. */
 export async function oracle(
   t: Test,
@@ -149,6 +196,7 @@ export async function oracle(
     isOwned(target) ? String((await makeOne(stage.admin, target)).id) : undefined
   )
   await externalIds(t, stage, world, actor, resource)
+  if (actor.userId !== null) await unmoved(t, stage, world, actor, resource)
   for (const record of [hidden, binned]) {
     const now = await stage.admin.call('GET', `/v1/${resource.plural}/${record.id}?deleted=true`)
     t.same(now.body, record, 'and nothing happened to them')

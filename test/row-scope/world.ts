@@ -71,10 +71,12 @@ async function link(world: World, resource: Resource): Promise<string[]> {
   for (const [name, { kind, field, target }] of Object.entries(resource.relations)) {
     if (kind !== 'one' || people.has(target) || !resource.fields.get(field)!.writable) continue
     const targets = await all(world, resourceNamed(target))
-    const operations = rows.map(({ id }, i) => ({
+    // Those of one kind stand in a line, since none may be part of itself.
+    const linked = target === resource.name ? rows.slice(1) : rows
+    const operations = linked.map(({ id }, i) => ({
       op: 'update',
       id: id as string,
-      body: { [field]: targets[(i * 3 + 1) % targets.length]!.id as string }
+      body: { [field]: targets[target === resource.name ? i : (i * 3 + 1) % targets.length]!.id as string }
     }))
     const { body } = await world.call('POST', `/v1/${resource.plural}/batch`, { operations })
     const updated = (body.results as Json[]).filter(r => r.status === 'updated')

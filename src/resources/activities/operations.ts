@@ -6,7 +6,7 @@ import { operation, record, type Operation } from '../../kernel/operation.js'
 import { Closed, Instant, Text, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
-import { settled } from '../../kernel/writer.js'
+import { refuseStale, settled } from '../../kernel/writer.js'
 import { futureProblem } from '../../kernel/clock.js'
 import { clock } from '../shared.js'
 import { activities } from './resource.js'
@@ -26,15 +26,16 @@ async function lockActivity(ctx: TransactionContext, id: string, expectedVersion
     from activities t where ${visible(ctx, activities, 't')} and t.id = ${id} and t.deleted_at is null
     for no key update of t`)
   if (!found) throw notFound('activity')
-  if (expectedVersion === undefined || expectedVersion === found.version) return found
-  throw new KithError('version_mismatch', `The activity is at version ${found.version}.`, {
-    extra: { currentVersion: found.version }
-  })
+  refuseStale(activities, found.version, expectedVersion)
+  return found
 }
 
 function refuseSettled({ status, completedAt }: Locked): void {
   if (status === 'canceled') {
-    throw new KithError('unprocessable', 'The activity was canceled; plan it again to complete it.')
+    const message = 'The activity was canceled; plan it again to complete it.'
+    throw new KithError('unprocessable', message, {
+      errors: [{ in: 'path', parameter: 'id', code: 'wrong_transition', message }]
+    })
   }
   if (status === 'completed') {
     throw new KithError('conflict', `The activity was completed at ${completedAt}.`, {

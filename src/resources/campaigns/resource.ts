@@ -1,5 +1,6 @@
 import { many, resource } from '../../kernel/resource.js'
 import { About, Currency, Day, Enum, Money, Nullable, Text } from '../../kernel/schema.js'
+import { currencyRule } from '../shared.js'
 import { campaigns as table } from './table.js'
 
 export const campaigns = resource({
@@ -18,13 +19,14 @@ export const campaigns = resource({
     startDate: About('The first day.', Nullable(Day())),
     endDate: About('The last day.', Nullable(Day())),
     budget: About('What may be spent on it, in its currency.', Nullable(Money())),
-    currency: About('ISO 4217: the currency of the budget.', Nullable(Currency()))
+    currency: About('ISO 4217: the currency of the budget, which needs one.', Nullable(Currency()))
   },
   filters: ['name', 'channel', 'direction', 'startDate', 'endDate', 'budget', 'currency'],
   sorts: ['name'],
   search: { title: ['name'] },
   rules: {
-    campaigns_dates: { pointer: '/endDate', code: 'before_start', message: 'endDate lies before startDate.' }
+    campaigns_dates: { pointer: '/endDate', code: 'before_start', message: 'endDate lies before startDate.' },
+    ...currencyRule('campaigns')
   },
   relations: {
     costs: many('cost', 'campaignId'),

@@ -3,6 +3,7 @@ import { check, index, pgTable, text } from 'drizzle-orm/pg-core'
 import {
   day,
   decimal,
+  needsCurrency,
   recordColumns,
   recordIndexes,
   searchColumn,
@@ -28,6 +29,7 @@ export const campaigns = pgTable(
     ...recordIndexes('campaigns', t),
     searchIndex('campaigns', t),
     index('campaigns_name').on(t.workspaceId, textSort(t.name, false), t.id),
-    check('campaigns_dates', sql`end_date >= start_date`)
+    check('campaigns_dates', sql`end_date >= start_date`),
+    needsCurrency('campaigns', 'budget')
   ]
 )

@@ -11,7 +11,15 @@ import {
   Text,
   Url
 } from '../../kernel/schema.js'
-import { AddressSchema, CountryCode, LifecycleHistory, LifecycleStage, Relationships } from '../shared.js'
+import {
+  AddressSchema,
+  CountryCode,
+  currencyRule,
+  lifecycleEvents,
+  LifecycleHistory,
+  LifecycleStage,
+  Relationships
+} from '../shared.js'
 import { companies as table } from './table.js'
 
 export const companies = resource({
@@ -27,7 +35,7 @@ export const companies = resource({
     employeeCount: About('How many people work there.', Nullable(Integer(0, 2147483647))),
     foundedYear: About('The year it was founded.', Nullable(Integer(1, 9999))),
     annualRevenue: About('What it takes in a year, in its currency.', Nullable(Money())),
-    currency: About('ISO 4217: the currency of its revenue.', Nullable(Currency())),
+    currency: About('ISO 4217: the currency of its revenue, which needs one.', Nullable(Currency())),
     phone: About('E.164.', Nullable(Phone())),
     website: About('Its address on the web.', Nullable(Url())),
     country: About('ISO 3166-1 alpha-2.', CountryCode()),
@@ -55,6 +63,8 @@ export const companies = resource({
   ],
   sorts: ['name'],
   search: { title: ['name'], also: ['domain', 'phone'] },
+  events: lifecycleEvents('company'),
+  rules: currencyRule('companies'),
   relations: {
     parent: one('company', 'parentId'),
     owner: one('user', 'ownerId'),

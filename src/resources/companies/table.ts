@@ -3,6 +3,7 @@ import { check, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/p
 import {
   belongsTo,
   decimal,
+  needsCurrency,
   recordColumns,
   recordIndexes,
   searchColumn,
@@ -47,6 +48,7 @@ export const companies = pgTable(
     index('companies_parent').on(t.workspaceId, t.parentId, t.createdAt, t.id),
     belongsTo('companies_owner', t.workspaceId, t.ownerId, users),
     belongsTo('companies_parent', t.workspaceId, t.parentId, t),
-    check('companies_parent_other', sql`parent_id <> id`)
+    check('companies_parent_other', sql`parent_id <> id`),
+    needsCurrency('companies', 'annual_revenue')
   ]
 )

@@ -11,7 +11,14 @@ import {
   Text,
   TimeZone
 } from '../../kernel/schema.js'
-import { AddressSchema, CountryCode, LifecycleHistory, LifecycleStage, Relationships } from '../shared.js'
+import {
+  AddressSchema,
+  CountryCode,
+  lifecycleEvents,
+  LifecycleHistory,
+  LifecycleStage,
+  Relationships
+} from '../shared.js'
 import { contacts as table } from './table.js'
 
 export const contacts = resource({
@@ -62,6 +69,7 @@ export const contacts = resource({
   ],
   sorts: ['firstName', 'lastName'],
   search: { title: ['firstName', 'lastName'], also: ['email', 'phone'] },
+  events: lifecycleEvents('contact'),
   relations: {
     company: one('company', 'companyId'),
     campaign: one('campaign', 'campaignId'),

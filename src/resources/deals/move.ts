@@ -3,7 +3,8 @@ import { visible } from '../../kernel/authorize.js'
 import type { TransactionContext } from '../../kernel/context.js'
 import { refuseFuture } from '../../kernel/clock.js'
 import { fieldError, KithError, notFound } from '../../kernel/errors.js'
-import { changeRecords, type Change } from '../../kernel/write.js'
+import { changeRecords, type Changed } from '../../kernel/write.js'
+import { refuseStale } from '../../kernel/writer.js'
 import { findRecords } from '../../kernel/read.js'
 import { recompute, storeHistory, type DerivedState, type NewHistoryRow } from './history.js'
 import { deals } from './resource.js'
@@ -20,7 +21,7 @@ export interface Move {
 
 export interface Moved {
   /** By deal; missing where a failure is. */
-  changes: Map<string, Change>
+  changes: Map<string, Changed>
   /** By position in the input. */
   failures: Map<number, KithError>
 }
@@ -45,11 +46,7 @@ async function lockDeals(ctx: TransactionContext, ids: readonly string[]): Promi
 
 function toRow(move: Move, deal: Locked | undefined, stages: Stages): NewHistoryRow {
   if (!deal) throw notFound('deal')
-  if (move.expectedVersion !== undefined && move.expectedVersion !== deal.version) {
-    throw new KithError('version_mismatch', `The deal is at version ${deal.version}.`, {
-      extra: { currentVersion: deal.version }
-    })
-  }
+  refuseStale(deals, deal.version, move.expectedVersion)
   const stage = stageAt(stages, move.stageId, '/stageId')
   refuseFuture(stages.now, move.at, '/at')
   const problem =
@@ -98,7 +95,7 @@ async function applied(
   locked: Map<string, Locked>,
   rows: readonly NewHistoryRow[],
   reasons: Map<string, string>
-): Promise<Map<string, Change>> {
+): Promise<Map<string, Changed>> {
   if (rows.length === 0) return new Map()
   const { states, rows: history } = await recompute(ctx, rows, false)
   const added = new Set((JSON.parse(history) as { deal_id: string }[]).map(h => h.deal_id))

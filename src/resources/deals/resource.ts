@@ -15,6 +15,7 @@ import {
   Text,
   Type
 } from '../../kernel/schema.js'
+import { currencyRule } from '../shared.js'
 import { deals as table, type DealContact } from './table.js'
 
 export const dealStatuses = ['open', 'won', 'lost'] as const
@@ -89,7 +90,7 @@ export const deals = resource({
     name: About('What it is called.', Text(300)),
     description: About('What it is about.', Nullable(Text(20000))),
     amount: About('What it would bring, in its currency; null while unknown.', Nullable(Money())),
-    currency: About('ISO 4217: the currency of the amount.', Nullable(Currency())),
+    currency: About('ISO 4217: the currency of the amount, which needs one.', Nullable(Currency())),
     probability: About(
       'How likely it is to be won, 0 to 1, where it differs from that of its stage.',
       Nullable(Share())
@@ -150,6 +151,7 @@ export const deals = resource({
   ],
   sorts: ['name', 'openedAt', 'closedAt', 'expectedCloseDate'],
   search: { title: ['name'] },
+  rules: currencyRule('deals'),
   relations: {
     pipeline: one('pipeline', 'pipelineId'),
     stage: one('stage', 'stageId'),

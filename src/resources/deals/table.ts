@@ -15,6 +15,7 @@ import {
   day,
   decimal,
   instant,
+  needsCurrency,
   recordColumns,
   recordIndexes,
   searchColumn,
@@ -88,7 +89,8 @@ export const deals = pgTable(
     belongsTo('deals_stage', t.workspaceId, t.stageId, stages),
     belongsTo('deals_company', t.workspaceId, t.companyId, companies),
     belongsTo('deals_primary_contact', t.workspaceId, t.primaryContactId, contacts),
-    belongsTo('deals_owner', t.workspaceId, t.ownerId, users)
+    belongsTo('deals_owner', t.workspaceId, t.ownerId, users),
+    needsCurrency('deals', 'amount')
   ]
 )
 

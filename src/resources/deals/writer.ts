@@ -12,6 +12,7 @@ import {
   type Values
 } from './history.js'
 import { checkContacts, patchedPeople, storeContacts, withChangedPeople, withPeople } from './contacts.js'
+import { users } from '../identity/resource.js'
 import { deals } from './resource.js'
 import { loadStages, refuseArchived, refuseSilentLoss, stageAt, type Stages } from './stages.js'
 import type { DealContact } from './table.js'
@@ -44,6 +45,9 @@ const stageIds = (rows: readonly Proposal[]) =>
 const pick = (given: Values): Values =>
   Object.fromEntries(valuedFields.filter(f => given[f] !== undefined).map(f => [f, given[f]]))
 
+const withoutCurrency = (pointer: string) =>
+  fieldError('unprocessable', pointer, 'An amount needs a currency.', 'currency_missing')
+
 function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[], stages: Stages): Prepared {
   const sorted = history
     .map((row, i) => ({ row, i, time: Date.parse(row.at) }))
@@ -54,6 +58,7 @@ function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[]
     const given = pick(row)
     if (set.size > 0 && Object.keys(given).length === 0) continue
     values = { ...values, ...given }
+    if (values.amount != null && values.currency == null) throw withoutCurrency(`/history/${i}/currency`)
     set.set(i, values)
   }
   const rows = history.map((row, i): NewHistoryRow => {
@@ -100,8 +105,19 @@ function prepare(id: string, deal: NewDeal & Values, stages: Stages): Prepared {
   return { rows: [{ dealId: id, at: deal.openedAt, stage, values }], values }
 }
 
+const historyOwners = (values: Record<string, unknown>) =>
+  ((values as NewDeal).history ?? []).map((row, i) => ({
+    field: 'history',
+    pointer: `/history/${i}/ownerId`,
+    target: users,
+    id: row.ownerId
+  }))
+
 async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>> {
-  const problems = new Map([...(await checkProposals(ctx, deals, rows)), ...checkContacts(rows)])
+  const problems = new Map([
+    ...(await checkProposals(ctx, deals, rows, historyOwners)),
+    ...checkContacts(rows)
+  ])
   const created = rows.filter(r => r.created && !problems.has(r.id))
   if (created.length === 0) return problems
   const stages = await loadStages(ctx, [...new Set(stageIds(created))])

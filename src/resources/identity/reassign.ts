@@ -8,7 +8,7 @@ import { allResources, type Resource } from '../../kernel/resource.js'
 import { About, Closed, Id, Integer, Text, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { suggestion } from '../../kernel/validate.js'
-import { writerOf } from '../../kernel/writer.js'
+import { refuseStale, writerOf } from '../../kernel/writer.js'
 import { users } from './resource.js'
 
 const portion = 1000
@@ -106,11 +106,12 @@ export const reassignRecords = operation({
     })
   ),
   atomic: true,
-  async run(ctx, { id, body }) {
+  async run(ctx, { id, body, expectedVersion }) {
     const from = id.toLowerCase()
     const resources = chosen(body.resources)
-    const user = await findRecord(ctx, users, from, { fields: ['id'], deleted: true })
+    const user = await findRecord(ctx, users, from, { fields: ['version'], deleted: true })
     if (!user) throw notFound(users.name)
+    refuseStale(users, user.version, expectedVersion)
     const heirs = body.to.map(to => to.toLowerCase())
     await checkHeirs(ctx, from, heirs)
     const reassigned: { resource: string; count: number }[] = []

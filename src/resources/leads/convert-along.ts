@@ -1,47 +1,55 @@
-import sql from 'sql-template-tag'
-import { visible } from '../../kernel/authorize.js'
+import sql, { join, raw } from 'sql-template-tag'
+import { may, visible } from '../../kernel/authorize.js'
+import { name, selectList } from '../../kernel/columns.js'
 import type { TransactionContext } from '../../kernel/context.js'
 import type { Resource } from '../../kernel/resource.js'
 import { changeRecords } from '../../kernel/write.js'
 import { activities } from '../activities/resource.js'
 import { touches } from '../touches/resource.js'
+import { whole, type Became } from './became.js'
 
-/** The records that a lead became. */
-export interface Became {
-  contactId: string | null
-  companyId: string | null
-  dealId: string | null
-}
+const portion = 1000
 
-type Links = Partial<Became> & { id: string; [column: string]: unknown }
+type Found = { id: string; seen: boolean } & Record<string, unknown>
 
-// Only links that are empty are set.
-async function linkTo(
+/**
+ * Sets the empty ones of these links on all records of the lead, also on those in the bin and out of the caller's
+ * sight. Answers how many of them the caller sees; null for who may not read any.
+ */
+async function takeAll(
   ctx: TransactionContext,
   resource: Resource,
-  rows: readonly Links[],
+  leadId: string,
   became: Partial<Became>
-) {
-  const changes = rows.flatMap(row => {
-    const empty = Object.entries(became).filter(([field, id]) => id !== null && row[field] === null)
-    return empty.length > 0 ? [{ id: row.id, patch: Object.fromEntries(empty) }] : []
-  })
-  await changeRecords(ctx, resource, changes)
-  return changes.length
+): Promise<number | null> {
+  const links = Object.entries(became).filter(([, id]) => id !== null)
+  const all = whole(ctx)
+  const fields = links.map(([field]) => field)
+  const empty = fields.map(f => sql`t.${name(resource.fields.get(f)!.column)} is null`)
+  let seen = 0
+  // What was linked is no longer found, so each portion is the first one.
+  for (let found: Found[] | undefined; links.length > 0 && (found?.length ?? portion) === portion;) {
+    found = await ctx.db.query<Found>(sql`
+      select ${selectList(resource, 't', fields)}, ${visible(ctx, resource, 't')} and t.deleted_at is null as seen
+      from ${raw(`"${resource.table}" t`)}
+      where ${visible(all, resource, 't')} and t.lead_id = ${leadId} and (${join(empty, ' or ')})
+      order by t.id limit ${portion} for no key update of t`)
+    const changes = found.map(row => ({
+      id: row.id,
+      inBin: null,
+      patch: Object.fromEntries(links.filter(([field]) => row[field] === null))
+    }))
+    await changeRecords(all, resource, changes)
+    seen += found.filter(row => row.seen).length
+  }
+  return may(ctx, resource.permissions.read) ? seen : null
 }
 
-/** Makes the activities and touches of a lead those of what it became. Answers how many of each were changed. */
+/** Makes the activities and touches of a lead those of what it became. Answers how many of each, as far as one sees. */
 export async function takeAlong(ctx: TransactionContext, leadId: string, became: Became) {
-  // All of them go along, also those that this caller does not see.
-  const whole: TransactionContext = { ...ctx, rowScope: 'all', owners: null }
-  const spoken = await ctx.db.query<Links>(sql`
-    select t.id, t.contact_id as "contactId", t.company_id as "companyId", t.deal_id as "dealId" from activities t
-    where ${visible(whole, activities, 't')} and t.lead_id = ${leadId} and t.deleted_at is null`)
-  const reached = await ctx.db.query<Links>(sql`
-    select t.id, t.contact_id as "contactId" from touches t
-    where ${visible(whole, touches, 't')} and t.lead_id = ${leadId} and t.deleted_at is null`)
+  const { contactId } = became
   return {
-    activities: await linkTo(whole, activities, spoken, became),
-    touches: await linkTo(whole, touches, reached, { contactId: became.contactId })
+    activities: await takeAll(ctx, activities, leadId, became),
+    touches: await takeAll(ctx, touches, leadId, { contactId })
   }
 }

@@ -3,7 +3,7 @@ import { fieldError, KithError } from '../../kernel/errors.js'
 import { lockRecords, type RecordRow } from '../../kernel/read.js'
 import type { Resource } from '../../kernel/resource.js'
 import { newId } from '../../kernel/write.js'
-import type { Proposal, Writer } from '../../kernel/writer.js'
+import { settled, type Proposal, type Writer } from '../../kernel/writer.js'
 import type { Choice, Part } from './convert-schemas.js'
 
 export type Values = Record<string, unknown>
@@ -22,6 +22,8 @@ export interface Plan {
   inherited: Values
   /** What besides a new record has unless the caller says otherwise. */
   defaults: Values
+  /** What one that is there gets besides, by what it has. */
+  added?: (record: RecordRow) => Values
 }
 
 const isEmpty = (value: unknown) =>
@@ -57,7 +59,8 @@ function written({ resource, inherited }: Plan, values: Values): Values {
 export function make(ctx: TransactionContext, plan: Plan, given: Values): Promise<Made> {
   const { resource, writer, defaults } = plan
   return under(`/${resource.name}/create`, async () => {
-    const proposal: Proposal = { id: newId(), values: { ...defaults, ...given }, created: true }
+    const inherited = new Set(Object.keys(defaults).filter(name => given[name] === undefined))
+    const proposal: Proposal = { id: newId(), values: { ...defaults, ...given }, created: true, inherited }
     const values = written(plan, proposal.values)
     const problem = (await writer.check(ctx, [proposal])).get(proposal.id)
     if (problem) throw problem
@@ -79,15 +82,15 @@ function missing(record: RecordRow, { customFields, ...inherited }: Values): Val
 /** Links a record that is there, filling only what is empty; undefined where the caller cannot see it. */
 export async function link(
   ctx: TransactionContext,
-  { resource, writer, inherited }: Plan,
+  { resource, writer, inherited, added }: Plan,
   given: string,
   outcome: 'matched' | 'given'
 ): Promise<Made | undefined> {
   const record = (await lockRecords(ctx, resource, [given])).get(given.toLowerCase())
   if (!record) return undefined
   const { id } = record
-  const patch = missing(record, inherited)
-  const changed = (await writer.change(ctx, [{ id, patch }])).get(id)!
+  const patch = { ...missing(record, inherited), ...added?.(record) }
+  const changed = settled(resource, (await writer.change(ctx, [{ id, patch }])).get(id))
   return { id, outcome, written: patch, record: changed.record }
 }
 

@@ -1,11 +1,13 @@
 import type { TransactionContext } from '../../kernel/context.js'
+import { fieldError } from '../../kernel/errors.js'
 import type { RecordRow } from '../../kernel/read.js'
 import { writerOf } from '../../kernel/writer.js'
 import { companies } from '../companies/resource.js'
 import { contacts } from '../contacts/resource.js'
-import { deals } from '../deals/resource.js'
+import { deals, mostContacts } from '../deals/resource.js'
+import type { DealContact } from '../deals/table.js'
 import { matchCompany, matchContact, type Traces } from './convert-match.js'
-import { choose, link, make, type Made, type Plan } from './convert-parts.js'
+import { choose, link, make, type Made, type Plan, type Values } from './convert-parts.js'
 import type { Choice } from './convert-schemas.js'
 
 /** A lead, with the fields that decide what becomes of it. */
@@ -14,6 +16,7 @@ export interface LeadRow extends RecordRow, Traces {
   lastName: string | null
   phone: string | null
   status: string
+  capturedAt: string
   contactId: string | null
   companyId: string | null
   dealId: string | null
@@ -104,6 +107,16 @@ function dealName(lead: LeadRow): string {
   return [...name].slice(0, 300).join('')
 }
 
+// A deal that is there keeps its contacts, and its primary one, beside the lead's; without one, it is the lead's.
+function withContact(deal: RecordRow, contactId: string | null): Values {
+  const contacts = deal.contacts as DealContact[]
+  if (contactId === null || deal.primaryContactId === null) return {}
+  if (contacts.some(c => c.contactId === contactId)) return {}
+  if (contacts.length < mostContacts) return { contacts: [...contacts, { contactId, role: null }] }
+  const message = `A deal has at most ${mostContacts} contacts.`
+  throw fieldError('unprocessable', '/deal/id', message, 'maxItems')
+}
+
 /** The deal of a conversion, if one is asked for. */
 export async function dealOf(
   ctx: TransactionContext,
@@ -118,7 +131,8 @@ export async function dealOf(
     resource: deals,
     writer: writerOf(deals),
     inherited: { ...pick(lead, ['sourceChannel', 'campaignId']), ...ids, leadId: lead.id },
-    defaults: { name: dealName(lead), ownerId, ...(opened && { openedAt: convertedAt }) }
+    defaults: { name: dealName(lead), ownerId, ...(opened && { openedAt: convertedAt }) },
+    added: deal => withContact(deal, ids.primaryContactId)
   }
   return choose(ctx, plan, choice)
 }

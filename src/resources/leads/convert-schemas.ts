@@ -144,7 +144,11 @@ export interface Part {
   record: Record<string, unknown> | null
 }
 
-const Moved = (what: string) => About(`How many ${what} of the lead it took along.`, Integer(0, 2147483647))
+const Moved = (what: string) =>
+  About(
+    `How many ${what} in sight it took along, beside those out of sight; null for who may read none.`,
+    Nullable(Integer(0, 2147483647))
+  )
 
 export const convertResult = Closed({
   dryRun: About('Whether nothing was written.', Bool()),

@@ -1,16 +1,18 @@
 import { databaseNow, refuseFuture } from '../../kernel/clock.js'
 import type { TransactionContext } from '../../kernel/context.js'
 import { dryRun } from '../../kernel/dry-run.js'
-import { KithError, notFound } from '../../kernel/errors.js'
+import { fieldError, KithError, notFound } from '../../kernel/errors.js'
 import { operation, value } from '../../kernel/operation.js'
 import { lockRecords } from '../../kernel/read.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { changeRecords } from '../../kernel/write.js'
-import { checkReferences, settled } from '../../kernel/writer.js'
+import { checkReferences } from '../../kernel/references.js'
+import { refuseStale } from '../../kernel/writer.js'
 import { companies } from '../companies/resource.js'
 import { contacts } from '../contacts/resource.js'
 import { deals } from '../deals/resource.js'
-import { takeAlong, type Became } from './convert-along.js'
+import type { Became } from './became.js'
+import { takeAlong } from './convert-along.js'
 import type { Made } from './convert-parts.js'
 import { companyOf, contactOf, dealOf, type LeadRow, type Source } from './convert-records.js'
 import { convertBody, convertResult, type Conversion, type ConvertInput } from './convert-schemas.js'
@@ -31,7 +33,7 @@ function refuseConversion(lead: LeadRow, expectedVersion: number | undefined): v
       extra: { conversion: { contactId, companyId, dealId, convertedAt } }
     })
   }
-  if (expectedVersion !== undefined) settled(leads, versioned(lead, expectedVersion))
+  refuseStale(leads, lead.version, expectedVersion)
   if (lead.status !== 'unqualified') return
   const message = `An unqualified lead is taken up again before it is converted: make it ${mayFollow.unqualified.join(' or ')}.`
   throw new KithError('unprocessable', message, {
@@ -40,14 +42,18 @@ function refuseConversion(lead: LeadRow, expectedVersion: number | undefined): v
   })
 }
 
-const versioned = (lead: LeadRow, expected: number) =>
-  ({ outcome: lead.version === expected ? 'unchanged' : 'stale', record: lead }) as const
+function refuseEarly({ capturedAt }: LeadRow, convertedAt: string | undefined): void {
+  if (convertedAt === undefined || Date.parse(convertedAt) >= Date.parse(capturedAt)) return
+  const message = `The lead was captured at ${capturedAt}, after convertedAt.`
+  throw fieldError('unprocessable', '/convertedAt', message, 'before_capture')
+}
 
 async function sourceOf(ctx: TransactionContext, lead: LeadRow, input: ConvertInput): Promise<Source> {
-  const ownerId = input.ownerId ?? (lead.ownerId as string | null) ?? ctx.userId
-  const proposal = { id: lead.id, values: { ownerId }, created: false }
-  const problem = (await checkReferences(ctx, leads, [proposal])).get(lead.id)
+  // Only what the caller says is checked: the lead's own owner may have left.
+  const given = { id: lead.id, values: { ownerId: input.ownerId }, created: true }
+  const problem = (await checkReferences(ctx, leads, [given])).get(lead.id)
   if (problem) throw problem
+  const ownerId = input.ownerId ?? (lead.ownerId as string | null) ?? ctx.userId
   return { lead, ownerId, convertedAt: input.convertedAt }
 }
 
@@ -79,6 +85,7 @@ async function convert(
   refuseConversion(lead, expectedVersion)
   const now = await databaseNow(ctx)
   refuseFuture(Date.parse(now), input.convertedAt, '/convertedAt')
+  refuseEarly(lead, input.convertedAt)
   const { company, contact, deal } = await partsOf(ctx, await sourceOf(ctx, lead, input), input)
   const became: Became = {
     contactId: contact?.id ?? lead.contactId,

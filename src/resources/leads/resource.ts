@@ -51,7 +51,10 @@ export const leads = resource({
     country: About('ISO 3166-1 alpha-2.', CountryCode()),
     language: About('BCP 47: the language to write in.', Nullable(Language())),
     description: About('What is known besides.', Nullable(Text(20000))),
-    capturedAt: About('When the lead came in: business time, now unless said.', Instant()),
+    capturedAt: About(
+      'When the lead came in: business time, now unless said, or the first time told of its status.',
+      Instant()
+    ),
     sourceChannel: About('The channel it came through.', Nullable(Text(100))),
     campaignId: Nullable(Id('The campaign it came from.')),
     landingPage: About('The page on which it was captured.', Nullable(Text(2000))),

@@ -64,28 +64,64 @@ export function refuseReason(status: LeadStatus, reason: string | null | undefin
   return fieldError('unprocessable', '/unqualifiedReason', message, 'not_unqualified')
 }
 
+function refuseConverted(status: LeadStatus, convertedAt: string | null | undefined) {
+  if (convertedAt == null || status === 'converted') return undefined
+  const message = `Only a converted lead has a convertedAt; this one is ${status}.`
+  return fieldError('unprocessable', '/convertedAt', message, 'not_converted')
+}
+
+const before = (a: string, b: string) => Date.parse(a) < Date.parse(b)
+
+// A new lead has entered no other status, and no lead enters one before it was captured.
+function refuseTimes(values: StatusValues, status: LeadStatus): KithError | undefined {
+  const { capturedAt } = values
+  for (const field of Object.values(timeOf)) {
+    const at = values[field]
+    if (at == null) continue
+    if (status === 'new') {
+      return fieldError('unprocessable', `/${field}`, `A new lead has no ${field}.`, 'still_new')
+    }
+    if (capturedAt !== undefined && before(at, capturedAt)) {
+      return fieldError('unprocessable', `/${field}`, `${field} lies before capturedAt.`, 'before_capture')
+    }
+  }
+  return undefined
+}
+
+/** What speaks against a moment of capture after the first that is known of the lead's status. */
+export function refuseLateCapture(
+  capturedAt: string | undefined,
+  firstAt: string | null
+): KithError | undefined {
+  if (capturedAt === undefined || firstAt === null || !before(firstAt, capturedAt)) return undefined
+  const message = `The lead entered a status at ${firstAt}: it was captured before.`
+  return fieldError('unprocessable', '/capturedAt', message, 'after_status')
+}
+
 /** Throws what speaks against the status, reason and times of a new lead. */
 export function checkNew(values: StatusValues, now: number): void {
   for (const field of timeFields) refuseFuture(now, values[field], `/${field}`)
   const status = values.status ?? 'new'
-  const problem = refuseReason(status, values.unqualifiedReason)
+  const problem =
+    refuseReason(status, values.unqualifiedReason) ??
+    refuseConverted(status, values.convertedAt) ??
+    refuseTimes(values, status)
   if (problem) throw problem
-  if (values.convertedAt == null || status === 'converted') return
-  const message = `Only a converted lead has a convertedAt; this one is ${status}.`
-  throw fieldError('unprocessable', '/convertedAt', message, 'not_converted')
 }
 
 /**
  * The values of a new lead with the time of its status: where nobody says when it was entered, that was at the latest
- * moment known of the lead.
+ * moment known of the lead. Where nobody says when it was captured, that was at the earliest.
  */
 export function stamped<T extends StatusValues>(values: T, now: string): T {
   const field = timeField(values.status ?? 'new')
-  if (field === undefined || values[field] != null) return values
-  const capturedAt = values.capturedAt ?? now
-  const known = timeFields.map(f => values[f]).filter(at => at != null)
-  const latest = known.reduce((a, b) => (Date.parse(b) > Date.parse(a) ? b : a), capturedAt)
-  return { ...values, capturedAt, [field]: latest }
+  if (field === undefined) return values
+  const known = Object.values(timeOf)
+    .map(f => values[f])
+    .filter(at => at != null)
+  const capturedAt = values.capturedAt ?? known.reduce((a, b) => (before(b, a) ? b : a), now)
+  const latest = known.reduce((a, b) => (before(a, b) ? b : a), capturedAt)
+  return { ...values, capturedAt, [field]: values[field] ?? latest }
 }
 
 /** The patch of a lead with all that follows from a new status: its time, and no reason of a status that it leaves. */

@@ -4,12 +4,13 @@ import { databaseNow, refuseFuture } from '../../kernel/clock.js'
 import type { Context } from '../../kernel/context.js'
 import { KithError } from '../../kernel/errors.js'
 import type { RecordRow } from '../../kernel/read.js'
-import { changeRecords, createRecords, type ChangeRow, type NewRow } from '../../kernel/write.js'
+import { changeRecords, createRecords, type Change, type ChangeRow, type NewRow } from '../../kernel/write.js'
 import { checkProposals, type Proposal, type Writer } from '../../kernel/writer.js'
 import { deals } from '../deals/resource.js'
 import { leads } from './resource.js'
 import {
   checkNew,
+  refuseLateCapture,
   refuseReason,
   refuseTransition,
   stamped,
@@ -80,6 +81,8 @@ interface Locked {
   id: string
   version: number
   status: LeadStatus
+  /** The first time at which it entered a status. */
+  firstAt: string | null
   inBin: boolean
   now: string
 }
@@ -87,7 +90,9 @@ interface Locked {
 async function lockLeads(ctx: Context, ids: readonly string[]): Promise<Map<string, Locked>> {
   const rows = await ctx.db.query<Locked>(sql`
     with found as materialized (
-      select t.id, t.version, t.status, t.deleted_at is not null as "inBin" from leads t
+      select t.id, t.version, t.status,
+        least(t.working_at, t.nurturing_at, t.qualified_at, t.unqualified_at, t.converted_at) as "firstAt",
+        t.deleted_at is not null as "inBin" from leads t
       where ${visible(ctx, leads, 't')} and t.id = any(${ids}::uuid[]) order by t.id for no key update of t
     ) select f.*, date_trunc('milliseconds', clock_timestamp()) as now from found f`)
   return new Map(rows.map(r => [r.id, r]))
@@ -100,14 +105,19 @@ const takes = ({ expectedVersion, inBin = false }: ChangeRow, lead: Locked) =>
 
 function refusal(lead: Locked, patch: StatusValues): KithError | undefined {
   const status = patch.status ?? lead.status
-  return refuseTransition(lead.status, status) ?? refuseReason(status, patch.unqualifiedReason)
+  return (
+    refuseTransition(lead.status, status) ??
+    refuseReason(status, patch.unqualifiedReason) ??
+    refuseLateCapture(patch.capturedAt, lead.firstAt)
+  )
 }
 
+const isRuled = ({ patch }: ChangeRow) =>
+  patch.status !== undefined || patch.unqualifiedReason != null || patch.capturedAt !== undefined
+
 /** A status follows from the one before, so that is read under the lock of the change. */
-async function change(ctx: Context, rows: readonly ChangeRow[]) {
-  if (!rows.some(r => r.patch.status !== undefined || r.patch.unqualifiedReason != null)) {
-    return changeRecords(ctx, leads, rows)
-  }
+async function change(ctx: Context, rows: readonly ChangeRow[]): Promise<Map<string, Change>> {
+  if (!rows.some(isRuled)) return changeRecords(ctx, leads, rows)
   const locked = await lockLeads(
     ctx,
     rows.map(r => r.id)
@@ -120,10 +130,8 @@ async function change(ctx: Context, rows: readonly ChangeRow[]) {
     if (error) refused.set(row.id, error)
     return error ? [] : [prepared(row, lead)]
   })
-  const changes = await changeRecords(ctx, leads, ready)
-  for (const [id, error] of refused) {
-    changes.set(id, { outcome: 'unchanged', record: locked.get(id)!, error })
-  }
+  const changes = new Map<string, Change>(await changeRecords(ctx, leads, ready))
+  for (const [id, error] of refused) changes.set(id, { outcome: 'refused', error })
   return changes
 }
 
@@ -137,5 +145,8 @@ function prepared(row: ChangeRow, lead: Locked): ChangeRow {
   }
 }
 
+// A deal that a lead became is told so.
+const alsoNeeds = ({ dealId }: Record<string, unknown>) => (dealId == null ? [] : [deals.permissions.write])
+
 /** Writes leads with the times of their status; a status comes only after one that it may follow. */
-export const leadWriter: Writer = { atomic: true, check, create, change }
+export const leadWriter: Writer = { atomic: true, alsoNeeds, check, create, change }

@@ -51,24 +51,27 @@ export const changedRows = (ctx: Context, resource: Resource): Sql => sql`lifecy
 const ofRecord = (ctx: Context, resource: Resource, id: string) => sql`
   h.workspace_id = ${ctx.workspaceId} and h.resource = ${resource.name} and h.record_id = ${id}::uuid`
 
-/** Adds a row to the history of a locked record, unless it has it already, and answers the stage that it ends in. */
+/**
+ * Adds a row to the history of a locked record, unless it has it already. Answers whether it did, and the stage that
+ * the history ends in.
+ */
 export async function addRow(
   ctx: Context,
   resource: Resource,
   id: string,
   { stage, at }: Required<Entry>
-): Promise<string | null> {
-  await ctx.db.query(sql`${into}
+): Promise<{ added: boolean; last: string | null }> {
+  const added = await ctx.db.query(sql`${into}
     select ${ctx.workspaceId}, ${resource.name}, ${id}::uuid, ${at}::timestamptz(3), nextval('event_order'), ${clock},
       ${stage}, ${actorOf(ctx)}
     where not exists (
       select from lifecycle_history h
       where ${ofRecord(ctx, resource, id)} and h.at = ${at}::timestamptz(3) and h.stage = ${stage}
-    )`)
+    ) returning seq`)
   const [last] = await ctx.db.query<{ stage: string | null }>(sql`
     select h.stage from lifecycle_history h where ${ofRecord(ctx, resource, id)}
     order by h.at desc, h.seq desc limit 1`)
-  return last!.stage
+  return { added: added.length > 0, last: last!.stage }
 }
 
 interface LifecycleRow {

@@ -8,7 +8,7 @@ import { Closed, Enum, Id, Instant, Integer, Nullable, Type } from '../../kernel
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
 import { changeRecords } from '../../kernel/write.js'
-import { settled } from '../../kernel/writer.js'
+import { settled, type Writer } from '../../kernel/writer.js'
 import { futureProblem } from '../../kernel/clock.js'
 import { clock, LifecycleStage, EnteredStage } from '../shared.js'
 import { addRow, lifecycleOf } from './history.js'
@@ -34,8 +34,13 @@ const entry = Closed(
   { 'x-type': 'LifecycleEntry', description: 'A stage entered; without one the stage before was left.' }
 )
 
-function setStage(r: Resource): Operation {
-  const writer = lifecycleWriter(r)
+// A change of the stage is an update; one of its past alone has a type of its own.
+const pastOnly = (r: Resource) =>
+  raw(
+    `case when t.lifecycle_stage is not distinct from o.lifecycle_stage then '${r.eventName}.lifecycle_changed' end`
+  )
+
+function setStage(r: Resource, writer: Writer): Operation {
   return operation({
     name: `${r.plural}.setLifecycleStage`,
     kind: 'write',
@@ -55,8 +60,9 @@ function setStage(r: Resource): Operation {
       if (at === undefined) return settled(r, (await writer.change(ctx, [row])).get(id))
       const problem = futureProblem(await lockRecord(ctx, r, id), at, '/at')
       if (problem) throw problem
-      const lifecycleNow = await addRow(ctx, r, id, { stage, at })
-      const changes = await changeRecords(ctx, r, [{ ...row, patch: { lifecycleStage: lifecycleNow } }])
+      const { added, last } = await addRow(ctx, r, id, { stage, at })
+      const late = { ...row, patch: { lifecycleStage: last }, touched: added }
+      const changes = await changeRecords(ctx, r, [late], { type: pastOnly(r) })
       return settled(r, changes.get(id))
     }
   })
@@ -77,8 +83,7 @@ const history = (r: Resource): Operation =>
   })
 
 /** The operations of a resource whose records have a lifecycle stage with its history. */
-export const lifecycleOperations = (resource: Resource): Operation[] => [
-  ...standardOperations(resource, lifecycleWriter(resource)),
-  setStage(resource),
-  history(resource)
-]
+export const lifecycleOperations = (
+  resource: Resource,
+  writer: Writer = lifecycleWriter(resource)
+): Operation[] => [...standardOperations(resource, writer), setStage(resource, writer), history(resource)]

@@ -1,5 +1,6 @@
 import { one, resource } from '../../kernel/resource.js'
 import { About, Currency, Id, Instant, Money, Nullable, Text } from '../../kernel/schema.js'
+import { currencyRule } from '../shared.js'
 import { orders as table } from './table.js'
 
 export const orders = resource({
@@ -14,7 +15,10 @@ export const orders = resource({
     dealId: Nullable(Id('The deal it came from.')),
     productId: Nullable(Id('What was bought.')),
     amount: About('What it brought, in its currency; null while unknown.', Nullable(Money())),
-    currency: About('ISO 4217: the currency of amount and direct cost.', Nullable(Currency())),
+    currency: About(
+      'ISO 4217: the currency of amount and direct cost, which need one.',
+      Nullable(Currency())
+    ),
     directCost: About('What it cost to deliver, in its currency.', Nullable(Money())),
     orderedAt: About('When it was bought: business time, now unless said.', Instant()),
     ownerId: Nullable(Id('The user who sold it.'))
@@ -39,11 +43,7 @@ export const orders = resource({
       code: 'customer_missing',
       message: 'An order has a company or a contact.'
     },
-    orders_amount_currency: {
-      pointer: '/currency',
-      code: 'currency_missing',
-      message: 'An amount needs a currency.'
-    }
+    ...currencyRule('orders')
   },
   relations: {
     company: one('company', 'companyId'),

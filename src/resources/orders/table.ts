@@ -4,6 +4,7 @@ import {
   belongsTo,
   decimal,
   instant,
+  needsCurrency,
   recordColumns,
   recordIndexes,
   searchColumn,
@@ -54,6 +55,6 @@ export const orders = pgTable(
     belongsTo('orders_product', t.workspaceId, t.productId, products),
     belongsTo('orders_owner', t.workspaceId, t.ownerId, users),
     check('orders_customer', sql`company_id is not null or contact_id is not null`),
-    check('orders_amount_currency', sql`amount is null or currency is not null`)
+    needsCurrency('orders', 'amount', 'direct_cost')
   ]
 )

@@ -1,5 +1,6 @@
 import { many, resource } from '../../kernel/resource.js'
 import { About, Currency, Money, Nullable, Text } from '../../kernel/schema.js'
+import { currencyRule } from '../shared.js'
 import { products as table } from './table.js'
 
 export const products = resource({
@@ -13,13 +14,14 @@ export const products = resource({
     family: About('The group of products it belongs to.', Nullable(Text(200))),
     description: About('What it is.', Nullable(Text(20000))),
     listPrice: About('What it costs before any discount, in its currency.', Nullable(Money())),
-    currency: About('ISO 4217: the currency of the list price.', Nullable(Currency()))
+    currency: About('ISO 4217: the currency of the list price, which needs one.', Nullable(Currency()))
   },
   filters: ['name', 'code', 'family', 'listPrice', 'currency'],
   sorts: ['name'],
   search: { title: ['name'], also: ['code', 'family'] },
   rules: {
-    products_code_key: { pointer: '/code', code: 'conflict', message: 'Another product has this code.' }
+    products_code_key: { pointer: '/code', code: 'conflict', message: 'Another product has this code.' },
+    ...currencyRule('products')
   },
   relations: {
     deals: many('deal', 'productId'),

@@ -2,6 +2,7 @@ import { index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { sql } from 'drizzle-orm'
 import {
   decimal,
+  needsCurrency,
   recordColumns,
   recordIndexes,
   searchColumn,
@@ -27,6 +28,7 @@ export const products = pgTable(
     index('products_name').on(t.workspaceId, textSort(t.name, false), t.id),
     uniqueIndex('products_code_key')
       .on(t.workspaceId, t.code)
-      .where(sql`deleted_at is null`)
+      .where(sql`deleted_at is null`),
+    needsCurrency('products', 'list_price')
   ]
 )

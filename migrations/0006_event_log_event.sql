@@ -1,1 +1,0 @@
-CREATE INDEX "event_log_event" ON "event_log" USING btree ("workspace_id","event_id");
