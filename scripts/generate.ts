@@ -8,7 +8,11 @@ import { withSettings } from './settings.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // The contracts show what the operations are; none of them runs here.
-const operations = allOperations({ sign: undefined, sequence: async () => undefined })
+const operations = allOperations({
+  sign: undefined,
+  sequence: async () => undefined,
+  checkUrl: () => undefined
+})
 const { openapiYaml, sdl } = contracts(operations, version)
 
 await writeFile(`${root}/openapi.yaml`, openapiYaml())

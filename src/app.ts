@@ -11,6 +11,7 @@ import { healthRoutes } from './http/health.js'
 import { logRequests } from './http/logging.js'
 import { readJson, refuseBadEscapes } from './http/parsing.js'
 import { allowOrigins, commonHeaders } from './http/security.js'
+import { urlProblem } from './jobs/addresses.js'
 import { KithError } from './kernel/errors.js'
 import { sequenceEvents } from './kernel/events.js'
 import { allOperations } from './operations.js'
@@ -91,7 +92,8 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
       : (claims, seconds) => app.jwt.sign(claims, { expiresIn: seconds })
   const operations = allOperations({
     sign,
-    sequence: workspaceId => sequenceEvents(database, workspaceId)
+    sequence: workspaceId => sequenceEvents(database, workspaceId),
+    checkUrl: url => urlProblem(url, config.webhooks.allowPrivate)
   })
   const surface = { operations, database, context: contextMaker(database) }
   restRoutes(app, surface)

@@ -44,6 +44,21 @@ export const settings = {
   JWT_AUDIENCE: text('The audience that tokens must name; needed with `JWT_JWKS_URL`.'),
   CORS_ORIGINS: text('Origins that browsers may call from, comma-separated, or `*`; none unless set.'),
   ROLE: choice(['all', 'api', 'worker'], 'all', 'What this process does.'),
+  WEBHOOK_ALLOW_PRIVATE: choice(
+    ['true', 'false'],
+    'false',
+    'Lets webhooks go to private and loopback addresses and over plain http; for tests.'
+  ),
+  WEBHOOK_RETRY_SCALE: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 100,
+    default: 1,
+    description:
+      'Stretches or shortens the retry schedule of webhooks: `0.001` makes three days four minutes.'
+  }),
+  WEBHOOK_TIMEOUT: number(100, 60000, 10000, 'Milliseconds that an endpoint may take to answer a webhook.'),
+  WEBHOOK_CONCURRENCY: number(1, 100, 8, 'Requests under way at once to one endpoint.'),
+  WEBHOOK_LOG_DAYS: number(1, 3650, 30, 'Days that the log of deliveries is kept.'),
   DRAIN_DELAY: number(0, 60000, 500, 'Milliseconds that a stopping process still accepts connections.'),
   LOG_LEVEL: choice(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -64,8 +79,17 @@ export interface Config {
   jwks: { url: string; issuer: string; audience: string } | undefined
   corsOrigins: string[]
   role: string
+  webhooks: WebhookConfig
   drainDelayMs: number
   logLevel: string
+}
+
+export interface WebhookConfig {
+  allowPrivate: boolean
+  retryScale: number
+  timeoutMs: number
+  concurrency: number
+  logDays: number
 }
 
 /** The settings cannot be used; every problem is named. */
@@ -131,6 +155,13 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
             .split(',')
             .map(o => o.trim()),
     role: e.ROLE,
+    webhooks: {
+      allowPrivate: e.WEBHOOK_ALLOW_PRIVATE === 'true',
+      retryScale: Number(e.WEBHOOK_RETRY_SCALE),
+      timeoutMs: Number(e.WEBHOOK_TIMEOUT),
+      concurrency: Number(e.WEBHOOK_CONCURRENCY),
+      logDays: Number(e.WEBHOOK_LOG_DAYS)
+    },
     drainDelayMs: Number(e.DRAIN_DELAY),
     logLevel: e.LOG_LEVEL
   }

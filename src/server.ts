@@ -6,6 +6,7 @@ import { openDatabase, type OpenDatabase } from './database/client.js'
 import { startEmbedded } from './database/embedded.js'
 import { checkMigrated, migrate } from './database/migrate.js'
 import { startKeeper } from './jobs/keeper.js'
+import { startWebhooks } from './jobs/webhooks/worker.js'
 
 interface Started {
   url: string
@@ -57,7 +58,10 @@ export async function startServer(
     await migrate(server.url)
     const database = connect(config, server.url, logger)
     cleanUp.push(() => database.close())
-    if (config.role !== 'api') cleanUp.push(startKeeper(database, logger))
+    if (config.role !== 'api') {
+      cleanUp.push(startKeeper(database, logger))
+      cleanUp.push(await startWebhooks({ database, url: server.url, settings: config.webhooks, logger }))
+    }
     const app = await buildApp({ config, database, logger, migrated: () => checkMigrated(database) })
     cleanUp.push(() => app.close())
     if (config.role !== 'worker') await app.listen({ host: config.host, port: config.port })

@@ -13,7 +13,10 @@ import { testApp, type TestApp } from './helpers/app.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- the document is read freely
 
-const made = contracts(allOperations({ sign: undefined, sequence: async () => undefined }), version)
+const made = contracts(
+  allOperations({ sign: undefined, sequence: async () => undefined, checkUrl: () => undefined }),
+  version
+)
 const document = JSON.parse(made.openapiJson()) as Json
 const committed = (name: string) => readFile(new URL(`../${name}`, import.meta.url), 'utf8')
 

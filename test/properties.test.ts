@@ -266,7 +266,11 @@ t.test('a patch of custom fields is a JSON merge patch', t => {
   )
 })
 
-const operations: Operation[] = allOperations({ sign: undefined, sequence: async () => undefined })
+const operations: Operation[] = allOperations({
+  sign: undefined,
+  sequence: async () => undefined,
+  checkUrl: () => undefined
+})
 
 t.test('no validator throws, whatever it is given', t => {
   const parts = ['params', 'query', 'body'] as const

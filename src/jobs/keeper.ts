@@ -6,8 +6,8 @@ import { forgetOldAnswers } from '../kernel/idempotency.js'
 const sequenceEveryMs = 1000
 const forgetEveryMs = 600_000
 
-// Runs a task again and again, never twice at once; a failure is told and tried again later.
-function every(ms: number, logger: Logger, task: () => Promise<void>): () => Promise<void> {
+/** Runs a task again and again, never twice at once; a failure is told and tried again later. Answers how to stop it. */
+export function every(ms: number, logger: Logger, task: () => Promise<void>): () => Promise<void> {
   let running = Promise.resolve()
   let stopped = false
   const tick = () => {

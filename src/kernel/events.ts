@@ -1,4 +1,4 @@
-import sql, { empty, type Sql } from 'sql-template-tag'
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { may } from './authorize.js'
 import type { Context, Database, Db, Row } from './context.js'
 import { allResources } from './resource.js'
@@ -87,15 +87,18 @@ const typeFilter = (types: string[] | undefined): Sql =>
     ? sql`and e.type like any(${types.map(t => t.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%'))}::text[])`
     : empty
 
+/** What readers see of an event `e` and its place `l` in the log. */
+export const eventColumns = raw(`e.id, l.sequence::text as sequence, e.type, e.resource, e.record_id as "recordId",
+  e.occurred_at as "occurredAt", l.recorded_at as "recordedAt", e.actor_type as "actorType",
+  e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous`)
+
 /**
  * The change feed after a position: what is committed, once and in order per record, of the resources that the caller
  * may read. Answers one row more than the limit where there are more.
  */
 export async function readEvents(ctx: Context, filter: EventFilter): Promise<EventRow[]> {
   return ctx.db.query<EventRow>(sql`
-    select e.id, l.sequence::text as sequence, e.type, e.resource, e.record_id as "recordId",
-      e.occurred_at as "occurredAt", l.recorded_at as "recordedAt", e.actor_type as "actorType",
-      e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous
+    select ${eventColumns}
     from event_log l join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
     where l.workspace_id = ${ctx.workspaceId} and l.sequence > ${filter.after}::bigint
       and e.resource = any(${readable(ctx)}::text[]) ${typeFilter(filter.types)}

@@ -16,16 +16,19 @@ import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
 import { touches } from './touches/resource.js'
 import { userOperations } from './identity/users.js'
+import { webhookOperations } from './webhooks/operations.js'
+import type { CheckUrl } from './webhooks/writer.js'
 import { workspaceOperations } from './identity/workspaces.js'
 
 /** What some operations need from the process that runs them. */
 export interface Services {
   sign: SignToken
   sequence: (workspaceId: string) => Promise<void>
+  checkUrl: CheckUrl
 }
 
 /** Every operation on records and identities, in the order in which the contracts show them. */
-export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
+export const recordOperations = ({ sign, sequence, checkUrl }: Services): Operation[] => [
   ...identityOperations(sign),
   ...workspaceOperations,
   ...userOperations,
@@ -42,5 +45,6 @@ export const recordOperations = ({ sign, sequence }: Services): Operation[] => [
   ...standardOperations(costs),
   ...standardOperations(touches),
   ...standardOperations(exchangeRates),
-  ...eventOperations(sequence)
+  ...eventOperations(sequence),
+  ...webhookOperations(checkUrl)
 ]

@@ -37,7 +37,8 @@ export const eventSchema = Closed({
   changedFields: List(Text(100), 200)
 })
 
-function shown(row: EventRow): Static<typeof eventSchema> {
+/** An event as readers and webhooks get it. */
+export function shown(row: EventRow): Static<typeof eventSchema> {
   const { actorType, actorId, ...event } = row
   const previous = row.previous as Record<string, unknown> | null
   return {

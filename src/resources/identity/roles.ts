@@ -3,7 +3,7 @@ import type { roles } from './resource.js'
 
 export type Role = (typeof roles)[number]
 
-const guarded = new Set(['users', 'api-keys', 'workspace'])
+const guarded = new Set(['users', 'api-keys', 'workspace', 'webhooks'])
 const shared = new Set(['pipelines', 'stages'])
 
 const reads = () => [...allResources().map(r => r.permissions.read), 'events:read', 'metrics:read']
