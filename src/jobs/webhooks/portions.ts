@@ -10,7 +10,7 @@ export const claimedAtOnce = 64
 
 /**
  * Follows the log of events a portion further: what the endpoint is to get becomes pending deliveries. Answers how
- * many events were looked at.
+ * many events were looked at. The events are looked up by their key whatever the server knows of the table by then.
  */
 export async function dispatch(
   ctx: Context,
@@ -30,7 +30,9 @@ export async function dispatch(
         occurred_at, created_at)
       select ${workspaceId}, ${webhookId}, e.id, p.sequence, e.type, e.resource, e.record_id, e.occurred_at,
         clock_timestamp()
-      from portion p join events e on e.workspace_id = ${workspaceId} and e.id = p.event_id
+      from portion p cross join lateral (
+        select * from events e where e.workspace_id = ${workspaceId} and e.id = p.event_id offset 0
+      ) e
       where ${eventCondition(ctx, endpoint, readable)}
       on conflict (workspace_id, webhook_id, event_id) do nothing
     ), moved as (

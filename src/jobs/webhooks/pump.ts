@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { newId } from '../../kernel/write.js'
 import { systemContext } from '../../resources/identity/create.js'
 import { presentPrincipal } from '../../resources/identity/present.js'
@@ -13,8 +12,6 @@ import { openTurn, type Delivering, type Turn } from './turn.js'
 
 // How long a change of a credential may go unnoticed.
 const principalMs = 5000
-// How soon new events are looked for while slow requests are under way.
-const lookEveryMs = 200
 
 // What the endpoint may get by now; false where nothing, as its credential is gone.
 async function checkCredential(turn: Turn): Promise<boolean> {
@@ -86,7 +83,11 @@ async function refill(turn: Turn): Promise<boolean> {
 async function deliver(turn: Turn, stream: readonly Due[]): Promise<void> {
   for (const due of stream) {
     if (!turn.goesOn()) return
-    const done = await attempt(turn.egress, turn.endpoint!, due)
+    turn.sending++
+    const done = await attempt(turn.egress, turn.endpoint!, due).finally(() => {
+      turn.sending--
+      turn.tell()
+    })
     if (!(await conclude(turn, due, done))) return
   }
 }
@@ -100,17 +101,20 @@ function start(turn: Turn, stream: readonly Due[]): void {
     .finally(() => {
       turn.underWay.delete(running)
       turn.busy.delete(stream[0]!.streamId)
+      turn.tell()
     })
   turn.underWay.add(running)
 }
 
+// As many requests at once as the endpoint bears; what is only being stored holds up nothing but its own record.
 // Answers whether it ended because there was nothing left.
 async function run(turn: Turn): Promise<boolean> {
-  const { ready, underWay, circuit } = turn
+  const { ready, underWay, circuit, busy } = turn
   while (turn.goesOn()) {
-    const found = ready.length < circuit.width && (await refill(turn))
-    while (turn.goesOn() && ready.length > 0 && underWay.size < circuit.width) start(turn, ready.shift()!)
-    if (underWay.size > 0) await Promise.race([...underWay, sleep(lookEveryMs)])
+    const low = ready.length < circuit.width && busy.size < claimedAtOnce
+    const found = low && (await refill(turn))
+    while (turn.goesOn() && ready.length > 0 && turn.sending < circuit.width) start(turn, ready.shift()!)
+    if (underWay.size > 0) await turn.changed()
     else if (!found) return turn.goesOn()
   }
   return false

@@ -47,8 +47,8 @@ export async function storeResults(
         next_attempt_at = clock_timestamp() + r.delay * interval '1 millisecond',
         delivered_at = case when r.status = 'delivered' then r.at + r.ms * interval '1 millisecond' end
       from result r, held
-      where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.event_id = r.id
-        and d.status = 'pending'
+      where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId}
+        and d.event_id = any(${results.map(r => r.id)}::uuid[]) and d.event_id = r.id and d.status = 'pending'
       returning d.event_id, d.attempts
     ), logged as (
       insert into webhook_attempts (workspace_id, webhook_id, event_id, number, at, duration_ms, url, request_headers,

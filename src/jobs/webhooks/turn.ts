@@ -11,6 +11,8 @@ import { show, storeResults, type Result } from './store.js'
 const turnMs = 15_000
 const renewEveryMs = 2500
 const showEveryMs = 1000
+// How soon new events are looked for while slow requests are under way.
+const lookEveryMs = 200
 
 export interface Delivering {
   database: Database
@@ -32,6 +34,8 @@ export interface Turn extends Delivering {
   /** Deliveries in hand that nobody has begun, record by record. */
   ready: Due[][]
   underWay: Set<Promise<void>>
+  /** Requests that wait for their answer. */
+  sending: number
   endpoint: Endpoint | undefined
   /** What the endpoint's credential may read by now, and since when that is known. */
   readable: string[]
@@ -40,6 +44,10 @@ export interface Turn extends Delivering {
   drained: boolean
   /** Whether it may go on: it ends by time, by order, when the endpoint is another's, or gets nothing any more. */
   goesOn(): boolean
+  /** Resolves when something was done, or it is time to look for new events. */
+  changed(): Promise<void>
+  /** Says that something was done. */
+  tell(): void
   /** Ends the turn early; what is under way is finished. */
   end(): void
   store(result: Result): Promise<void>
@@ -57,6 +65,8 @@ export function openTurn(
   let heldAt = began
   let shownAt = 0
   let over = false
+  let news = false
+  let wake: () => void = () => undefined
   let deliveredAt: string | null = null
   let failedAt: string | null = null
 
@@ -96,6 +106,7 @@ export function openTurn(
     busy: new Set(),
     ready: [],
     underWay: new Set(),
+    sending: 0,
     endpoint: undefined,
     readable: [],
     readableAt: 0,
@@ -104,6 +115,22 @@ export function openTurn(
       const now = Date.now()
       const paused = circuit.holdUntil !== null && circuit.holdUntil > now
       return !over && !paused && !stopping.aborted && now - began < turnMs && now - heldAt < leaseMs
+    },
+    async changed() {
+      if (!news) {
+        await new Promise<void>(resolve => {
+          const look = setTimeout(resolve, lookEveryMs)
+          wake = () => {
+            clearTimeout(look)
+            resolve()
+          }
+        })
+      }
+      news = false
+    },
+    tell() {
+      news = true
+      wake()
     },
     end: () => void (over = true),
     store,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { WebhookConfig } from '../../config.js'
 import { openQueue } from '../../database/queue.js'
@@ -11,6 +12,7 @@ import { pump } from './pump.js'
 import type { Delivering } from './turn.js'
 
 const lookEveryMs = 250
+const afterFailureMs = 1000
 const forgetEveryMs = 600_000
 const endpointsAtOnce = 16
 
@@ -62,8 +64,15 @@ export async function startWebhooks({
     }
   }
 
+  // While the database is away it is asked, and told about, more seldom.
+  const patiently = () =>
+    look().catch(async (error: unknown) => {
+      await sleep(afterFailureMs, undefined, { signal: stop.signal }).catch(() => undefined)
+      throw error
+    })
+
   const stops = [
-    every(lookEveryMs, logger, look),
+    every(lookEveryMs, logger, patiently),
     every(forgetEveryMs, logger, () => forgetOldDeliveries(database, settings.logDays))
   ]
   return async () => {

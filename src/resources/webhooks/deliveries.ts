@@ -113,7 +113,7 @@ const attemptsOf = (ctx: Context, id: string, deliveryId: string) =>
     where a.workspace_id = ${ctx.workspaceId} and a.webhook_id = ${id} and a.event_id = ${deliveryId}
     order by a.number desc limit 200`)
 
-export const byDelivery = Closed({ id: Id(), deliveryId: Id() })
+export const byDelivery = Closed({ id: Id(), deliveryId: Id('The id of the event.') })
 const common = { kind: 'read', permission: webhooks.permissions.read } as const
 
 /** Reading the delivery log. */
@@ -126,9 +126,11 @@ export const deliveryReads: Operation[] = [
     graphql: 'webhookDeliveries',
     params: byId,
     query: Closed({
-      status: Type.Optional(Enum('WebhookDeliveryStatus', deliveryStatuses)),
+      status: Type.Optional(
+        About('Only those in this state.', Enum('WebhookDeliveryStatus', deliveryStatuses))
+      ),
       recordId: Type.Optional(Id('Only events of this record.')),
-      limit: Type.Optional(Integer(1, 200)),
+      limit: Type.Optional(About('How many at most; 50 unless said.', Integer(1, 200))),
       after: Type.Optional(Text(1000, { description: 'A cursor of the page before.' }))
     }),
     result: value(

@@ -125,8 +125,8 @@ const testWebhook = operation({
   result: value(deliverySchema),
   status: 202,
   atomic: true,
-  async run(ctx, { id }) {
-    await guard(ctx, id)
+  async run(ctx, { id, expectedVersion }) {
+    await guard(ctx, id, expectedVersion)
     const webhook = await live(ctx, id)
     if (webhook.status === 'parked') throw new KithError('unprocessable', 'The webhook is parked: resume it.')
     const eventId = newId()

@@ -51,6 +51,7 @@ interface Range {
   until?: string
 }
 
+// Events are looked up by their key, whatever the server knows of the table by then.
 async function replay(ctx: Context, id: string, { from, to, since, until }: Range) {
   const [endpoint] = await ctx.db.query<Selection>(sql`
     select types, filter, skip_own as "skipOwn", credential_id as "credentialId", scopes from webhooks
@@ -64,7 +65,9 @@ async function replay(ctx: Context, id: string, { from, to, since, until }: Rang
       date_trunc('milliseconds', clock_timestamp())
     from webhook_states s
     join event_log l on l.workspace_id = s.workspace_id and l.sequence <= s.cursor
-    join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
+    cross join lateral (
+      select * from events e where e.workspace_id = ${ctx.workspaceId} and e.id = l.event_id offset 0
+    ) e
     where s.workspace_id = ${ctx.workspaceId} and s.webhook_id = ${id}
       and l.sequence between ${from ?? '1'}::bigint and ${to ?? '999999999999999999'}::bigint
       ${since === undefined ? empty : sql`and l.recorded_at >= ${since}::timestamptz`}
@@ -140,8 +143,8 @@ export const resendOperations: Operation[] = [
         nextSequence: About('Where to go on; null where all are taken.', Nullable(Sequence()))
       })
     ),
-    async run(ctx, { id, body }) {
-      await guard(ctx, id)
+    async run(ctx, { id, body, expectedVersion }) {
+      await guard(ctx, id, expectedVersion)
       return resendRange(ctx, id, body)
     }
   }),
@@ -153,8 +156,8 @@ export const resendOperations: Operation[] = [
     graphql: 'resendWebhookDelivery',
     params: byDelivery,
     result: value(deliverySchema),
-    async run(ctx, { id, deliveryId }) {
-      await guard(ctx, id)
+    async run(ctx, { id, deliveryId, expectedVersion }) {
+      await guard(ctx, id, expectedVersion)
       return settle(ctx, id, deliveryId, false)
     }
   }),
@@ -167,8 +170,8 @@ export const resendOperations: Operation[] = [
     graphql: 'skipWebhookDelivery',
     params: byDelivery,
     result: value(deliverySchema),
-    async run(ctx, { id, deliveryId }) {
-      await guard(ctx, id)
+    async run(ctx, { id, deliveryId, expectedVersion }) {
+      await guard(ctx, id, expectedVersion)
       return settle(ctx, id, deliveryId, true)
     }
   })

@@ -17,12 +17,13 @@ interface Known {
   filter: EventFilter | null
   scopes: string[]
   enabled: boolean
+  version: number
 }
 
 async function known(ctx: Context, ids: readonly string[]): Promise<Map<string, Known>> {
   if (ids.length === 0) return new Map()
   const rows = await ctx.db.query<Known>(sql`
-    select id, types, filter, scopes, enabled from webhooks
+    select id, types, filter, scopes, enabled, version from webhooks
     where workspace_id = ${ctx.workspaceId} and id = any(${ids}::uuid[])`)
   return new Map(rows.map(r => [r.id, r]))
 }
@@ -39,10 +40,17 @@ export function refuseLesser(ctx: Context, scopes: readonly string[]): void {
   for (const scope of scopes) authorize(ctx, scope)
 }
 
-/** Refuses a credential that may do less than the one that made the endpoint; an unknown one is left to others. */
-export async function guard(ctx: Context, id: string): Promise<void> {
+/**
+ * Refuses a credential that may do less than the one that made the endpoint, and a stale version; an unknown endpoint
+ * is left to others.
+ */
+export async function guard(ctx: Context, id: string, expectedVersion: number | undefined): Promise<void> {
   const endpoint = (await known(ctx, [id])).get(id.toLowerCase())
   refuseLesser(ctx, endpoint?.scopes ?? [])
+  if (!endpoint || expectedVersion === undefined || endpoint.version === expectedVersion) return
+  throw new KithError('version_mismatch', `The webhook is at version ${endpoint.version}.`, {
+    extra: { currentVersion: endpoint.version }
+  })
 }
 
 function wrong(ctx: Context, row: Proposal, before: Known | undefined, checkUrl: CheckUrl): void {
