@@ -351,7 +351,7 @@ t.test('a test event, and sending again', async t => {
   await arrived('/again', 8)
   await eventually('every attempt is in the log', async () => {
     const { body } = await call('GET', `/v1/webhooks/${id}/deliveries/${got[1]!.event.id}`)
-    return (body.attempts === 3 && body.log.length === 3) || undefined
+    return (body.attempts >= 3 && body.log.length === body.attempts) || undefined
   })
 
   const late = await made({ url: `${endpoint.url}/late`, types: ['campaign.*'] })

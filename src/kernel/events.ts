@@ -1,6 +1,6 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { may } from './authorize.js'
-import type { Context, Database, Db, Row } from './context.js'
+import type { Context, Database, Db, Row, Transaction } from './context.js'
 import { allResources } from './resource.js'
 
 const portion = 5000
@@ -29,6 +29,11 @@ async function sequencePortion(db: Db, workspaceId: string): Promise<number> {
     )
     select count(*)::int as n from logged`)
   return row!.n
+}
+
+/** Sequences all that is committed in a workspace, inside a transaction that must know where the feed stands. */
+export async function sequenceWithin(db: Transaction, workspaceId: string): Promise<void> {
+  while ((await sequencePortion(db, workspaceId)) === portion);
 }
 
 /** Sequences all that is committed in a workspace; cheap when nothing is. */
@@ -88,7 +93,8 @@ const typeFilter = (types: string[] | undefined): Sql =>
     : empty
 
 /** What readers see of an event `e` and its place `l` in the log. */
-export const eventColumns = raw(`e.id, l.sequence::text as sequence, e.type, e.resource, e.record_id as "recordId",
+export const eventColumns =
+  raw(`e.id, l.sequence::text as sequence, e.type, e.resource, e.record_id as "recordId",
   e.occurred_at as "occurredAt", l.recorded_at as "recordedAt", e.actor_type as "actorType",
   e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous`)
 

@@ -79,17 +79,17 @@ async function refill(turn: Turn): Promise<boolean> {
   return looked > 0 || found.length > 0
 }
 
-// One record's deliveries, one after the other: the next only once the one before is stored as acknowledged.
+// The first of a record's deliveries; the next gets its turn only once this one is stored as acknowledged.
 async function deliver(turn: Turn, stream: readonly Due[]): Promise<void> {
-  for (const due of stream) {
-    if (!turn.goesOn()) return
-    turn.sending++
-    const done = await attempt(turn.egress, turn.endpoint!, due).finally(() => {
-      turn.sending--
-      turn.tell()
-    })
-    if (!(await conclude(turn, due, done))) return
-  }
+  const [due, ...rest] = stream as [Due, ...Due[]]
+  turn.sending++
+  const done = await attempt(turn.egress, turn.endpoint!, due).finally(() => {
+    turn.sending--
+    turn.tell()
+  })
+  const success = await conclude(turn, due, done)
+  if (success && rest.length > 0) turn.ready.push(rest)
+  else turn.busy.delete(due.streamId)
 }
 
 function start(turn: Turn, stream: readonly Due[]): void {
@@ -100,7 +100,6 @@ function start(turn: Turn, stream: readonly Due[]): void {
     })
     .finally(() => {
       turn.underWay.delete(running)
-      turn.busy.delete(stream[0]!.streamId)
       turn.tell()
     })
   turn.underWay.add(running)

@@ -1,6 +1,7 @@
 import sql from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { KithError, notFound } from '../../kernel/errors.js'
+import { sequenceWithin } from '../../kernel/events.js'
 import { operation, record, value, type Operation } from '../../kernel/operation.js'
 import { findRecord, type RecordRow } from '../../kernel/read.js'
 import { About, Closed, Integer, Text, Type } from '../../kernel/schema.js'
@@ -39,6 +40,8 @@ const createWebhook = (writer: Writer) =>
     secret: true,
     atomic: true,
     async run(ctx, { body }) {
+      // What was committed before this endpoint lies behind its place in the feed.
+      await sequenceWithin(ctx.db, ctx.workspaceId)
       const secret = newSecret()
       const { type, id } = ctx.actor
       const made = { ...body, secret, credentialType: type, credentialId: id, scopes: [...ctx.scopes].sort() }

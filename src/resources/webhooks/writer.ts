@@ -82,7 +82,7 @@ function checked(checkUrl: CheckUrl) {
   }
 }
 
-// An endpoint gets what is committed after it: what was before is behind its place in the feed.
+// An endpoint's place in the feed is its end.
 async function create(ctx: Context, rows: readonly NewRow[]) {
   const made = await createRecords(
     ctx,
