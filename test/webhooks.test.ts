@@ -78,7 +78,8 @@ t.test('a change arrives signed, and is the event of the feed', async t => {
     t.equal(request.headers['content-type'], 'application/json')
     verified(t, request, secret)
   }
-  const shown = await shows(id, 'the success', w => w.lastDeliveredAt !== null)
+  await settled()
+  const shown = await shows(id, 'the success', w => w.lastDeliveredAt && !w.oldestUndeliveredAt)
   t.match(shown, { status: 'active', consecutiveFailures: 0, oldestUndeliveredAt: null, version: 1 })
 
   const log = await call('GET', `/v1/webhooks/${id}/deliveries`)

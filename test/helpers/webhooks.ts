@@ -11,7 +11,7 @@ export interface WebhookWorld extends TestApp {
   /** Makes an endpoint over REST and answers its record and secret. */
   made(body: object, headers?: Record<string, string>): Promise<{ id: string; secret: string; reply: Reply }>
   /** The endpoint once it looks like this. */
-  shows(id: string, what: string, is: (webhook: Reply['body']) => boolean): Promise<Reply['body']>
+  shows(id: string, what: string, is: (webhook: Reply['body']) => unknown): Promise<Reply['body']>
 }
 
 /** The whole program with a worker that delivers, in this process. */
