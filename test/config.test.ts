@@ -31,6 +31,7 @@ t.test('defaults', t => {
     jwks: undefined,
     corsOrigins: [],
     role: 'all',
+    webhooks: { allowPrivate: false, retryScale: 1, timeoutMs: 10000, concurrency: 8, logDays: 30 },
     drainDelayMs: 500,
     logLevel: 'info'
   })
