@@ -5,6 +5,7 @@ const logging = '(^|node_modules/)pino([/-]|$)'
 const columns = '^src/database/columns\\.ts$'
 const resourceTable = '^src/resources/[^/]+/table\\.ts$'
 const resourceModel = '^src/resources/[^/]+/(table|resource)\\.ts$'
+const resourceWriter = '^src/resources/[^/]+/writer\\.ts$'
 const shared = '^src/resources/shared\\.ts$'
 const config = '^src/config\\.ts$'
 
@@ -43,8 +44,8 @@ module.exports = {
     ours(
       'resource-folder',
       '^src/resources/([^/]+)/',
-      ['^src/kernel/', columns, shared, '^src/resources/$1/', resourceModel],
-      'A resource imports the kernel, its own folder, and the tables and resources of others.'
+      ['^src/kernel/', columns, shared, '^src/resources/$1/', resourceModel, resourceWriter],
+      'A resource imports the kernel, its own folder, and the tables, resources and writers of others.'
     ),
     ours(
       'resource-index',
@@ -91,12 +92,12 @@ module.exports = {
     {
       name: 'database-types',
       comment:
-        'Of the kernel the database layer runs the errors and the sort expression of its indexes, else types.',
+        'Of the kernel the database layer runs the errors and the expressions of its columns and indexes, else types.',
       severity: 'error',
       from: { path: '^src/database/' },
       to: {
         path: ['^src/kernel/', config],
-        pathNot: '^src/kernel/(errors|sort)\\.ts$',
+        pathNot: '^src/kernel/(errors|sort|search-text)\\.ts$',
         dependencyTypesNot: ['type-only']
       }
     },

@@ -1,18 +1,14 @@
 /** Writes the contracts out of the operations, and the README's settings out of their schema: `npm run generate`. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { allOperations } from '../src/operations.js'
+import { declaredOperations } from '../src/operations.js'
 import { contracts } from '../src/surfaces/contracts.js'
 import { version } from '../src/version.js'
 import { withSettings } from './settings.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // The contracts show what the operations are; none of them runs here.
-const operations = allOperations({
-  sign: undefined,
-  sequence: async () => undefined,
-  checkUrl: () => undefined
-})
+const operations = declaredOperations()
 const { openapiYaml, sdl } = contracts(operations, version)
 
 await writeFile(`${root}/openapi.yaml`, openapiYaml())

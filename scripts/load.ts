@@ -7,10 +7,12 @@ import { parseArgs } from 'node:util'
 import { Client } from './load/client.js'
 import { loadOpportunities } from './load/crm-opportunities.js'
 import { loadLoanOffers } from './load/loan-offers.js'
+import { loadTenant } from './load/tenant-a.js'
 
 const loaders = new Map([
   ['crm-opportunities', loadOpportunities],
-  ['loan-offers', loadLoanOffers]
+  ['loan-offers', loadLoanOffers],
+  ['tenant-a', loadTenant]
 ])
 
 const tell = (message: string) => void process.stderr.write(`${message}\n`)

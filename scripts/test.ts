@@ -88,7 +88,7 @@ function startTap(server: string): ChildProcess {
       '--disable-coverage',
       '--reporter=tap',
       '--jobs=2',
-      '--timeout=240',
+      '--timeout=300',
       ...process.argv.slice(2)
     ],
     {

@@ -1,5 +1,11 @@
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest
+} from 'fastify'
 import { randomUUID } from 'node:crypto'
+import { handleProtocols } from 'graphql-ws'
 import type { Logger } from 'pino'
 import type { Config } from './config.js'
 import type { OpenDatabase } from './database/client.js'
@@ -10,15 +16,20 @@ import { docsRoutes } from './http/docs.js'
 import { healthRoutes } from './http/health.js'
 import { logRequests } from './http/logging.js'
 import { readJson, refuseBadEscapes } from './http/parsing.js'
+import { processMetrics } from './http/metrics.js'
+import { rateLimits } from './http/rate-limit.js'
 import { allowOrigins, commonHeaders } from './http/security.js'
 import { urlProblem } from './jobs/addresses.js'
 import { KithError } from './kernel/errors.js'
 import { sequenceEvents } from './kernel/events.js'
+import { watchEvents } from './jobs/watch.js'
 import { allOperations } from './operations.js'
 import { principalOfKey, principalOfUser } from './resources/identity/principals.js'
 import type { SignToken } from './resources/identity/sign-in.js'
+import { webSockets } from './http/sockets.js'
 import { contracts } from './surfaces/contracts.js'
 import { graphqlRoutes } from './surfaces/graphql-http.js'
+import type { Access } from './surfaces/graphql-socket.js'
 import { restRoutes } from './surfaces/rest.js'
 import { version } from './version.js'
 
@@ -37,9 +48,10 @@ export interface KithApp extends FastifyInstance {
 
 const requestId = /^[A-Za-z0-9._-]{1,128}$/
 
-function makeServer(loggerInstance: FastifyBaseLogger): FastifyInstance {
+function makeServer(loggerInstance: FastifyBaseLogger, trustProxy: string[]): FastifyInstance {
   return fastify({
     loggerInstance,
+    trustProxy: trustProxy.length > 0 && trustProxy,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 512 },
     bodyLimit: 1024 * 1024,
@@ -76,7 +88,7 @@ async function httpPlugins(app: FastifyInstance, config: Config): Promise<void> 
 
 /** Puts the program together: the http plugins, then the surfaces over the operations. Listens to nothing yet. */
 export async function buildApp({ config, database, logger, migrated }: AppOptions): Promise<KithApp> {
-  const app = makeServer(logger)
+  const app = makeServer(logger, config.trustProxy)
   let draining = false
   endConnections(app, () => draining)
   await httpPlugins(app, config)
@@ -84,20 +96,37 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
     ofKey: key => principalOfKey(database, key),
     ofUser: (workspace, subject, by) => principalOfUser(database, workspace, subject, by)
   })
-  authenticateRequests(app, authenticate)
+  const count = await rateLimits(app, config.rateLimit)
+  await webSockets(app, handleProtocols)
+  authenticateRequests(app, authenticate, count)
+  processMetrics(app, () => database.connections())
   healthRoutes(app, { ready: migrated, draining: () => draining })
   const sign: SignToken =
     config.jwtSecret === undefined
       ? undefined
       : (claims, seconds) => app.jwt.sign(claims, { expiresIn: seconds })
+  const watch = watchEvents({ database, listen: (channel, onMessage) => database.listen(channel, onMessage) })
+  app.addHook('preClose', () => watch.close())
   const operations = allOperations({
     sign,
     sequence: workspaceId => sequenceEvents(database, workspaceId),
+    watch,
     checkUrl: url => urlProblem(url, config.webhooks.allowPrivate)
   })
-  const surface = { operations, database, context: contextMaker(database) }
+  const context = contextMaker(database)
+  const renew = async (request: FastifyRequest) => ({
+    ...context(request),
+    ...(await authenticate(request.headers.authorization))
+  })
+  const surface = { operations, database, context, renew }
   restRoutes(app, surface)
-  await graphqlRoutes(app, surface, asKithError)
+  const access: Access = {
+    count,
+    async authenticate(request, authorization) {
+      request.principal = await authenticate(authorization)
+    }
+  }
+  await graphqlRoutes(app, surface, access, asKithError)
   await docsRoutes(app, contracts(operations, version))
   return Object.assign(app, { drain: () => void (draining = true) })
 }

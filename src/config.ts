@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { Type, type TSchema } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
@@ -43,7 +44,17 @@ export const settings = {
   JWT_ISSUER: text('The issuer that tokens must name; needed with `JWT_JWKS_URL`.'),
   JWT_AUDIENCE: text('The audience that tokens must name; needed with `JWT_JWKS_URL`.'),
   CORS_ORIGINS: text('Origins that browsers may call from, comma-separated, or `*`; none unless set.'),
+  TRUST_PROXY: text(
+    'Addresses or networks (`10.0.0.0/8`, `loopback`) of proxies whose `X-Forwarded-For` is believed, comma-separated.'
+  ),
+  RATE_LIMIT: number(
+    0,
+    1_000_000,
+    6000,
+    'Requests a minute per credential and process (without one, per address); `0` switches limits off.'
+  ),
   ROLE: choice(['all', 'api', 'worker'], 'all', 'What this process does.'),
+  EVENT_RETENTION: number(1, 36500, 90, 'Days for which the change feed keeps events.'),
   WEBHOOK_ALLOW_PRIVATE: choice(
     ['true', 'false'],
     'false',
@@ -78,7 +89,11 @@ export interface Config {
   jwtSecret: string | undefined
   jwks: { url: string; issuer: string; audience: string } | undefined
   corsOrigins: string[]
+  trustProxy: string[]
+  /** Requests a minute; 0 for no limit. */
+  rateLimit: number
   role: string
+  eventRetentionDays: number
   webhooks: WebhookConfig
   drainDelayMs: number
   logLevel: string
@@ -95,6 +110,16 @@ export interface WebhookConfig {
 /** The settings cannot be used; every problem is named. */
 export class ConfigError extends Error {}
 
+const listOf = (text: string | undefined): string[] => text?.split(',').map(part => part.trim()) ?? []
+
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true
+  const [address, bits = '1', ...rest] = text.split('/')
+  const family = isIP(address!)
+  const most = family === 4 ? 32 : 128
+  return family !== 0 && rest.length === 0 && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most
+}
+
 function problems(env: Record<string, unknown>): string[] {
   const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false })
   const valid = ajv.validate(Type.Object(settings), env)
@@ -105,6 +130,9 @@ function problems(env: Record<string, unknown>): string[] {
   for (const name of ['JWT_ISSUER', 'JWT_AUDIENCE']) {
     if (env.JWT_JWKS_URL !== undefined && env[name] === undefined)
       found.push(`${name} is needed with JWT_JWKS_URL`)
+  }
+  if (typeof env.TRUST_PROXY === 'string' && !listOf(env.TRUST_PROXY).every(isNetwork)) {
+    found.push('TRUST_PROXY must be addresses or networks')
   }
   return found
 }
@@ -148,13 +176,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
       e.JWT_JWKS_URL === undefined
         ? undefined
         : { url: e.JWT_JWKS_URL, issuer: e.JWT_ISSUER, audience: e.JWT_AUDIENCE },
-    corsOrigins:
-      e.CORS_ORIGINS === undefined
-        ? []
-        : String(e.CORS_ORIGINS)
-            .split(',')
-            .map(o => o.trim()),
+    corsOrigins: listOf(e.CORS_ORIGINS),
+    trustProxy: listOf(e.TRUST_PROXY),
+    rateLimit: Number(e.RATE_LIMIT),
     role: e.ROLE,
+    eventRetentionDays: Number(e.EVENT_RETENTION),
     webhooks: {
       allowPrivate: e.WEBHOOK_ALLOW_PRIVATE === 'true',
       retryScale: Number(e.WEBHOOK_RETRY_SCALE),

@@ -7,3 +7,12 @@ export const allOperations = (services: Services): Operation[] => [
   ...recordOperations(services),
   ...metricOperations
 ]
+
+/** The same for contracts and tests of them, where nothing runs. */
+export const declaredOperations = (): Operation[] =>
+  allOperations({
+    sign: undefined,
+    sequence: async () => undefined,
+    watch: { closed: true, changed: async () => undefined },
+    checkUrl: () => undefined
+  })

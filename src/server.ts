@@ -59,7 +59,7 @@ export async function startServer(
     const database = connect(config, server.url, logger)
     cleanUp.push(() => database.close())
     if (config.role !== 'api') {
-      cleanUp.push(startKeeper(database, logger))
+      cleanUp.push(startKeeper(database, logger, config.eventRetentionDays))
       cleanUp.push(await startWebhooks({ database, url: server.url, settings: config.webhooks, logger }))
     }
     const app = await buildApp({ config, database, logger, migrated: () => checkMigrated(database) })

@@ -105,7 +105,7 @@ t.test('documents', async t => {
     ['a syntax error', '{ me { ', { code: 'bad_request' }],
     ['words', 'select * from contacts', { code: 'bad_request' }],
     ['NUL in escapes', '{ a(b: "\\u0000") }', {}],
-    ['10,000 open braces', '{a'.repeat(5001), { code: 'bad_request' }],
+    ['10,000 open braces', '{a'.repeat(5001), { code: 'too_complex' }],
     ['9,000 lists in each other', `{ node(id: ${'['.repeat(4400)}1${']'.repeat(4400)}) { id } }`, {}],
     ['an unknown field', '{ me { actorTpye } }', { code: 'invalid_input' }],
     ['an unknown argument', '{ contacts(frist: 1) { nodes { id } } }', { code: 'invalid_input' }],
@@ -127,12 +127,6 @@ t.test('documents', async t => {
   }
   const named = await call('POST', path, { query: 'query A { me { actorType } }', operationName: 'B' }, asked)
   isGraphQLError(t, named, { status: 400, code: 'bad_request' })
-  for (const count of [1000, 3000]) {
-    const aliases = Array.from({ length: count }, (_, i) => `a${i}: __typename`).join(' ')
-    const reply = await graphql(`{ ${aliases} }`)
-    t.ok(reply.status < 500, `${count} aliases`)
-    tellsNothing(t, reply.text)
-  }
 })
 
 type InputCase = [field: string, literal: string, value: unknown, pointer: string]

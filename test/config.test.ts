@@ -30,8 +30,11 @@ t.test('defaults', t => {
     dataDir,
     jwks: undefined,
     corsOrigins: [],
+    trustProxy: [],
+    rateLimit: 6000,
     role: 'all',
     webhooks: { allowPrivate: false, retryScale: 1, timeoutMs: 10000, concurrency: 8, logDays: 30 },
+    eventRetentionDays: 90,
     drainDelayMs: 500,
     logLevel: 'info'
   })
@@ -52,6 +55,8 @@ t.test('what is given', t => {
     JWT_ISSUER: 'https://id.example/',
     JWT_AUDIENCE: 'kith',
     CORS_ORIGINS: 'https://a.example, https://b.example',
+    TRUST_PROXY: 'loopback, 10.0.0.0/8,fd00::/8, 192.0.2.1',
+    RATE_LIMIT: '0',
     ROLE: 'worker',
     DRAIN_DELAY: '0',
     LOG_LEVEL: 'silent',
@@ -65,6 +70,8 @@ t.test('what is given', t => {
     statementTimeoutMs: 100,
     jwks: { url: 'https://id.example/keys', issuer: 'https://id.example/', audience: 'kith' },
     corsOrigins: ['https://a.example', 'https://b.example'],
+    trustProxy: ['loopback', '10.0.0.0/8', 'fd00::/8', '192.0.2.1'],
+    rateLimit: 0,
     role: 'worker',
     drainDelayMs: 0,
     logLevel: 'silent'
@@ -88,6 +95,8 @@ t.test('every problem is named at once', t => {
     DATABASE_POOL: '0',
     STATEMENT_TIMEOUT: '1.5',
     JWT_JWKS_URL: 'ftp://id.example',
+    TRUST_PROXY: '10.0.0.0/33',
+    RATE_LIMIT: '-1',
     ROLE: 'boss',
     DRAIN_DELAY: '-1',
     LOG_LEVEL: 'loud'
@@ -101,11 +110,16 @@ t.test('every problem is named at once', t => {
     'JWT_JWKS_URL',
     'LOG_LEVEL',
     'PORT',
+    'RATE_LIMIT',
     'ROLE',
-    'STATEMENT_TIMEOUT'
+    'STATEMENT_TIMEOUT',
+    'TRUST_PROXY'
   ])
   for (const port of ['-1', '65536', '80x', 'Infinity', 'null', 'true']) {
     t.match(problemsOf({ PORT: port, JWT_SECRET: secret }), [/^PORT /], port)
+  }
+  for (const network of ['a', '1', '10.0.0.0/0', '10.0.0.0/8/8', '::/129', '10.0.0.1,', '999.1.1.1']) {
+    t.match(problemsOf({ TRUST_PROXY: network, JWT_SECRET: secret }), [/^TRUST_PROXY /], network)
   }
   t.match(problemsOf({ JWT_SECRET: 'short' }), [/^JWT_SECRET /])
   t.notMatch(problemsOf({ JWT_SECRET: 'short' }).join(), /short\b(?!er)/, 'a secret is not told')

@@ -6,17 +6,14 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { parse } from 'yaml'
-import { allOperations } from '../src/operations.js'
+import { declaredOperations } from '../src/operations.js'
 import { contracts } from '../src/surfaces/contracts.js'
 import { version } from '../src/version.js'
 import { testApp, type TestApp } from './helpers/app.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- the document is read freely
 
-const made = contracts(
-  allOperations({ sign: undefined, sequence: async () => undefined, checkUrl: () => undefined }),
-  version
-)
+const made = contracts(declaredOperations(), version)
 const document = JSON.parse(made.openapiJson()) as Json
 const committed = (name: string) => readFile(new URL(`../${name}`, import.meta.url), 'utf8')
 
@@ -223,10 +220,14 @@ async function tried(app: TestApp, call: Call, ids: Map<string, string>): Promis
   return problems([...at, 'content', type, 'schema'], answer.body).map(p => `${where} ${p}`)
 }
 
+// A stream has no end that could be waited for.
+const ends = ({ path }: Call) => !path.endsWith('/stream')
+
 t.test('the server answers as the document says', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })
   const ids = new Map<string, string>()
-  for (const call of calls) t.same(await tried(app, call, ids), [], `${call.method} ${call.path}`)
+  for (const call of calls.filter(ends))
+    t.same(await tried(app, call, ids), [], `${call.method} ${call.path}`)
   for (const tag of ['users', 'api-keys', 'companies', 'contacts', 'pipelines']) {
     t.ok(ids.has(tag), `the example of ${tag} can be sent`)
   }

@@ -75,7 +75,7 @@ async function follow(limit: number, done: () => boolean) {
 t.test('a reader sees every event once and in order while writers commit out of order', async t => {
   const shared = await times(5, () => made('contacts', { firstName: 'shared' }))
   const silent = pino({ level: 'silent' })
-  const keepers = [startKeeper(database, silent), startKeeper(app.database, silent)]
+  const keepers = [startKeeper(database, silent, 90), startKeeper(app.database, silent, 90)]
   let writing = true
   const sequencers = times(2, async () => {
     for (; writing; await pause()) await sequenceEvents(database, app.workspaceId)
@@ -95,7 +95,7 @@ t.test('a reader sees every event once and in order while writers commit out of 
   const stored = await database.query<{ id: string }>(
     sql`select id from events where workspace_id = ${app.workspaceId} order by id`
   )
-  t.ok(stored.length > 300, `${stored.length} events`)
+  t.ok(stored.length > 100, `${stored.length} events`)
   t.same(
     small.map(e => e.sequence),
     small.map((_, i) => String(i + 1)),
@@ -159,8 +159,9 @@ t.test('filters, pages and cursors', async t => {
   t.same(await types(''), [...ofPipeline, ...ofDeal, ...ofContact])
   t.same(await types('&types=deal.*'), ofDeal)
   t.same(await types('&types=deal.stage_changed,contact.*'), ['deal.stage_changed', ...ofContact])
-  t.same(await types('&types=deal.stage%25'), [], 'only * stands for anything')
-  t.equal((await send('GET', '/v1/events?types=deal_created,deal%5C.*')).body.errors[0].code, 'unknown_type')
+  for (const wrong of ['deal_created', 'deal%5C.*', 'deal.stage%25', 'deal.moved', 'contact.created,x.y']) {
+    t.equal((await send('GET', `/v1/events?types=${wrong}`)).body.errors[0].code, 'unknown_type', wrong)
+  }
   t.match((await send('GET', '/v1/events?resource=deel')).body.detail, /Did you mean deal/)
   t.same(await types('&resource=contact'), ofContact)
   t.same(await types(`&recordId=${deal}`), ofDeal)

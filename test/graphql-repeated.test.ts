@@ -17,16 +17,16 @@ t.test('the same document, again and again', async t => {
     await thrice(async () =>
       t.match((await run('A')).body, { data: { companies: { nodes: [{ name: 'One' }] } } })
     )
-    await thrice(async () => t.same((await run('B')).body, { data: { contacts: { totalCount: 0 } } }))
+    await thrice(async () => t.same((await run('B')).body.data, { contacts: { totalCount: 0 } }))
 
     const mixed =
       'mutation M { createCompany(input: { name: "viaGET" }) { created } } query Q { me { rowScope } }'
     await thrice(async () => {
       const { body } = await call('POST', '/graphql', { query: mixed, operationName: 'M' })
-      t.same(body, { data: { createCompany: { created: true } } })
+      t.same(body.data, { createCompany: { created: true } })
     })
     const url = `/graphql?operationName=Q&query=${encodeURIComponent(mixed)}`
-    t.same((await call('GET', url)).body, { data: { me: { rowScope: 'ALL' } } })
+    t.same((await call('GET', url)).body.data, { me: { rowScope: 'ALL' } })
     t.equal((await call('GET', '/v1/companies?name=viaGET&count=true')).body.page.totalCount, 3)
   })
 
@@ -39,6 +39,34 @@ t.test('the same document, again and again', async t => {
     await thrice(async () => {
       const { body } = await graphql(query, { id: made.body.id })
       t.same(body.data.updateContact.contact, { jobTitle: 'boss', version: 1, address: { city: 'Sylhet' } })
+    })
+  })
+
+  await t.test('variables given, absent, null and with defaults mean the same every time', async t => {
+    for (const name of ['Able', 'Baker', 'Charlie']) await call('POST', '/v1/companies', { name })
+    const query = `query ($n: Int = 2, $order: CompanyOrderBy, $after: String, $need: Int! = 1, $f: CompanyFilter) {
+      some: companies(first: $n, orderBy: $order, after: $after) { nodes { name } pageInfo { endCursor } }
+      one: companies(first: $need, filter: $f) { nodes { name } }
+    }`
+    const plain = `query ($n: Int, $order: CompanyOrderBy = NAME_DESC, $after: String) {
+      some: companies(first: $n, orderBy: $order, after: $after) { nodes { name } pageInfo { endCursor } } }`
+    const names = ({ data }: Awaited<ReturnType<typeof graphql>>['body']) =>
+      (data.some.nodes as { name: string }[]).map(n => n.name)
+    await thrice(async () => {
+      const { body } = await graphql(query, { order: 'NAME_ASC', f: { name: { eq: 'Baker' } } })
+      t.same([names(body), body.data.one.nodes], [['Able', 'Baker'], [{ name: 'Baker' }]])
+    })
+    await thrice(async () => t.match(names((await graphql(plain, {})).body)[0], 'viaGET'))
+    await thrice(async () => {
+      const first = await graphql(plain, { n: 1, order: 'NAME_ASC', after: null })
+      const after = first.body.data.some.pageInfo.endCursor as string
+      const next = await graphql(plain, { n: 1, order: 'NAME_ASC', after })
+      t.same([...names(first.body), ...names(next.body)], ['Able', 'Baker'])
+    })
+    await thrice(async () => {
+      const { body } = await graphql(plain, { n: '1' })
+      t.match(body, { errors: [{ extensions: { code: 'invalid_input', errors: [{ pointer: '/first' }] } }] })
+      t.match((await graphql(plain, { n: 0 })).body, { errors: [{ extensions: { code: 'invalid_input' } }] })
     })
   })
 
@@ -85,7 +113,7 @@ t.test('the same document, again and again', async t => {
   })
 
   await t.test('a subscription is refused as the client’s fault', async t => {
-    const { body } = await graphql('subscription { x }')
+    const { body } = await graphql('subscription { events { id } }')
     t.match(body, { errors: [{ extensions: { code: 'bad_request' } }] })
   })
 

@@ -4,7 +4,7 @@ import type { Counts, Loading } from './client.js'
 export interface NewPipeline {
   externalId: string
   name: string
-  stages: { name: string; kind: 'open' | 'won' | 'lost' }[]
+  stages: { name: string; kind: 'open' | 'won' | 'lost'; probability?: number }[]
 }
 
 export interface LoadedPipeline {

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
-import type { Sql } from 'sql-template-tag'
-import type { Database, Row, Transaction } from '../kernel/context.js'
+import type { Database, Row, Statement, Transaction } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
+import { plannedEachTime } from '../kernel/search-text.js'
 import { translate } from './errors.js'
+import { listen, type Listener } from './listener.js'
+import { queryRows, type Shape } from './rows.js'
 
 export interface DatabaseOptions {
   url: string
@@ -16,60 +18,32 @@ export interface DatabaseOptions {
 export interface OpenDatabase extends Database {
   /** Rejects unless the server answers. */
   ping(): Promise<void>
+  /** Passes on the messages of a channel until it is closed. */
+  listen(channel: string, onMessage: (payload: string) => void): Listener
+  /** The pool as it stands; `waiting` are statements that wait for a connection. */
+  connections(): { total: number; idle: number; waiting: number }
   close(): Promise<void>
-}
-
-/** `2026-01-31 09:30:00.5+00` as RFC 3339 with exactly milliseconds; the session's time zone is UTC. */
-function instant(text: string): string {
-  const fraction = text.length > 22 ? text.slice(20, text.length - 3) : ''
-  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(3, '0')}Z`
-}
-
-const emptyObject = Object.freeze({})
-const emptyList = Object.freeze([])
-
-function json(text: string): unknown {
-  if (text === '{}') return emptyObject
-  return text === '[]' ? emptyList : JSON.parse(text)
-}
-
-const same = (text: string) => text
-// Numbers beyond a double, instants and days stay text: nothing is parsed only to be printed again.
-const parsers = new Map<number, (text: string) => unknown>([
-  [20, same],
-  [114, json],
-  [1082, same],
-  [1184, instant],
-  [1700, same],
-  [3802, json]
-])
-
-const types = {
-  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    parsers.get(oid) ?? (pg.types.getTypeParser(oid, format ?? 'text') as (text: string) => unknown)
 }
 
 const answerTimeMs = 2000
 
 const namedShapes = 300
-const names = new Map<string, string | undefined>()
+const shapes = new Map<string, Shape>()
 
 // A statement is prepared once per connection while its shape is among the first ones of the process; the others, made
 // from unusual filters, stay unnamed so that they do not fill the server's memory.
-function nameOf(text: string): string | undefined {
-  const known = names.get(text)
-  if (known !== undefined || names.size >= namedShapes) return known
-  const name = createHash('sha1').update(text).digest('base64url')
-  names.set(text, name)
-  return name
+function shapeOf(text: string): Shape {
+  const known = shapes.get(text)
+  if (known) return known
+  if (shapes.size >= namedShapes || text.includes(plannedEachTime)) return { text, name: undefined }
+  const shape = { text, name: createHash('sha1').update(text).digest('base64url') }
+  shapes.set(text, shape)
+  return shape
 }
 
-async function run<T extends Row>(client: pg.ClientBase, statement: Sql): Promise<T[]> {
-  const text = statement.text
-  const name = nameOf(text)
+async function run<T extends Row>(client: pg.ClientBase, statement: Statement): Promise<T[]> {
   try {
-    const result = await client.query<T>({ ...(name && { name }), text, values: statement.values, types })
-    return result.rows
+    return await queryRows<T>(client, shapeOf(statement.text), statement.values)
   } catch (error) {
     throw translate(error)
   }
@@ -79,7 +53,7 @@ const isLost = (error: unknown) => error instanceof KithError && error.code === 
 
 // The pool's own query gives a connection up after any error, also after one that only says no: a conflict would
 // cost the next request a new connection.
-async function runPooled<T extends Row>(pool: pg.Pool, statement: Sql): Promise<T[]> {
+async function runPooled<T extends Row>(pool: pg.Pool, statement: Statement): Promise<T[]> {
   const client = await pool.connect().catch((error: unknown) => {
     throw translate(error)
   })
@@ -166,6 +140,12 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     ping: async () => {
       await pool.query('select 1')
     },
+    listen: (channel, onMessage) => listen(options.url, channel, onMessage, options.onError),
+    connections: () => ({
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount
+    }),
     close: () => pool.end()
   }
 }

@@ -8,10 +8,13 @@ import {
   jsonb,
   numeric,
   primaryKey,
+  text,
   timestamp,
   uuid,
-  type AnyPgColumn
+  type AnyPgColumn,
+  type ExtraConfigColumn
 } from 'drizzle-orm/pg-core'
+import { searchColumnName, searchExpression, type Searched } from '../kernel/search-text.js'
 import { sortExpression } from '../kernel/sort.js'
 
 export type CustomFields = Record<string, string | number | boolean | null>
@@ -74,3 +77,13 @@ export const belongsTo = (
     columns: [workspaceId, column],
     foreignColumns: [target.workspaceId, target.id]
   })
+
+/** What a search looks into, computed by the database out of these columns, so that no write forgets it. */
+export const searchColumn = (columns: Searched) =>
+  text(searchColumnName)
+    .notNull()
+    .generatedAlwaysAs(sql.raw(searchExpression(columns)))
+
+/** Finds parts of words within one workspace. Tables that stay small in every workspace need none. */
+export const searchIndex = (name: string, t: { workspaceId: AnyPgColumn; searchText: ExtraConfigColumn }) =>
+  index(`${name}_search`).using('gin', t.workspaceId, t.searchText.op('gin_trgm_ops'))

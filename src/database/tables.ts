@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import {
   bigint,
   index,
@@ -80,10 +81,13 @@ export const eventLog = pgTable(
   t => [primaryKey({ name: 'event_log_pkey', columns: [t.workspaceId, t.sequence] })]
 )
 
-/** The last sequence given, one row a workspace. */
+/** The last sequence given, and the last one whose event is no longer kept; one row a workspace. */
 export const eventHeads = pgTable('event_heads', {
   workspaceId: uuid('workspace_id').primaryKey(),
-  sequence: bigint('sequence', { mode: 'bigint' }).notNull()
+  sequence: bigint('sequence', { mode: 'bigint' }).notNull(),
+  forgotten: bigint('forgotten', { mode: 'bigint' })
+    .notNull()
+    .default(sql`0`)
 })
 
 /** Who changed which fields of a record and when, before and after; kept for ever. The id is the event's. */
@@ -104,7 +108,8 @@ export const recordChanges = pgTable(
   },
   t => [
     primaryKey({ name: 'record_changes_pkey', columns: [t.workspaceId, t.id] }),
-    index('record_changes_record').on(t.workspaceId, t.resource, t.recordId, t.version)
+    index('record_changes_record').on(t.workspaceId, t.resource, t.recordId, t.version),
+    index('record_changes_time').on(t.workspaceId, t.resource, t.recordId, t.at, t.id)
   ]
 )
 

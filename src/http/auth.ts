@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fastifyJwt from '@fastify/jwt'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { createVerifier, type DecodedJwt } from 'fast-jwt'
 import buildGetJwks from 'get-jwks'
 import type { Config } from '../config.js'
-import type { Context } from '../kernel/context.js'
+import type { Principal } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
-
-type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>
 
 /** How credentials become principals; given by the program, so that this file knows no table. */
 export interface Principals {
@@ -88,8 +86,7 @@ async function registerVerifiers(app: FastifyInstance, config: Config): Promise<
   }
 }
 
-function bearer(request: FastifyRequest): string {
-  const header = request.headers.authorization
+function bearer(header: string | undefined): string {
   if (header === undefined) throw new KithError('unauthenticated')
   const match = /^Bearer ([A-Za-z0-9._~+/=-]{1,8000})$/i.exec(header)
   if (!match) throw refused()
@@ -107,28 +104,28 @@ async function principalOfToken(verifier: Verifier, principals: Principals, toke
   return { principal: await principals.ofUser(workspace, sub, by), expires: Number(claims.exp) * 1000 }
 }
 
-/** Answers who a request's credential stands for, or throws a 401. What was verified is remembered for seconds. */
+/** Answers who an `Authorization` header stands for, or throws a 401. What was verified is remembered for seconds. */
 export async function authenticator(app: FastifyInstance, config: Config, principals: Principals) {
   const verifier = await registerVerifiers(app, config)
   const remembered = new Map<string, { principal: Principal; until: number }>()
 
-  async function look(token: string): Promise<{ principal: Principal; until: number }> {
+  async function look(token: string): Promise<Principal> {
     const now = Date.now()
     const found = token.startsWith('kith_')
       ? await principals.ofKey(token)
       : await principalOfToken(verifier, principals, token)
     if (!found?.principal) throw refused()
-    return { principal: found.principal, until: Math.min(now + rememberedMs, found.expires) }
+    if (remembered.size >= rememberedAtMost) remembered.delete(remembered.keys().next().value!)
+    const { principal } = found
+    remembered.set(token, { principal, until: Math.min(now + rememberedMs, found.expires) })
+    return principal
   }
 
-  return async (request: FastifyRequest): Promise<Principal> => {
-    const token = bearer(request)
+  return (authorization: string | undefined): Principal | Promise<Principal> => {
+    const token = bearer(authorization)
     const known = remembered.get(token)
     if (known && known.until > Date.now()) return known.principal
     remembered.delete(token)
-    const found = await look(token)
-    if (remembered.size >= rememberedAtMost) remembered.delete(remembered.keys().next().value!)
-    remembered.set(token, found)
-    return found.principal
+    return look(token)
   }
 }

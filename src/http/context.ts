@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Context, Database } from '../kernel/context.js'
+import type { Context, Database, Principal } from '../kernel/context.js'
 import { parameterError } from '../kernel/errors.js'
 import type { Operation } from '../kernel/operation.js'
-
-type Principal = Pick<Context, 'workspaceId' | 'actor' | 'userId' | 'scopes' | 'rowScope'>
+import type { Count } from './rate-limit.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -14,6 +13,8 @@ declare module 'fastify' {
     operation?: Operation
     /** A route without an operation that needs a credential all the same. */
     authenticated?: boolean
+    /** A route that orchestrators ask all the time. */
+    unlimited?: boolean
   }
 }
 
@@ -23,20 +24,30 @@ const nobody: Principal = {
   actor: { type: 'system', id: null },
   userId: null,
   scopes: new Set(),
-  rowScope: 'all'
+  rowScope: 'own',
+  owners: []
 }
 
-/** Authenticates before a body is read, so that strangers cost little. */
-export function authenticateRequests(
-  app: FastifyInstance,
-  authenticate: (request: FastifyRequest) => Promise<Principal>
-): void {
+/** Answers who an `Authorization` header stands for; throws a 401. */
+export type Authenticate = (authorization: string | undefined) => Principal | Promise<Principal>
+
+/** Authenticates and counts requests before a body is read, so that strangers cost little. */
+export function authenticateRequests(app: FastifyInstance, authenticate: Authenticate, count: Count): void {
   app.decorateRequest('principal', null)
-  app.addHook('onRequest', async request => {
-    const { operation, authenticated } = request.routeOptions.config
-    if (authenticated || (operation && operation.permission !== 'public')) {
-      request.principal = await authenticate(request)
+  app.addHook('onRequest', async (request, reply) => {
+    const { operation, authenticated, unlimited } = request.routeOptions.config
+    let refused: Error | undefined
+    // A socket may bring its credential later, in a message.
+    const later = request.ws && request.headers.authorization === undefined
+    if ((authenticated && !later) || (operation && operation.permission !== 'public')) {
+      try {
+        request.principal = await authenticate(request.headers.authorization)
+      } catch (error) {
+        refused = error as Error
+      }
     }
+    if (!unlimited) void reply.headers(await count(request))
+    if (refused) throw refused
   })
 }
 
@@ -52,6 +63,13 @@ function idempotencyKey(request: FastifyRequest): string | null {
   return header
 }
 
+// Made only where an operation asks, so that the others do not pay for it.
+function goneSignal(request: FastifyRequest): AbortSignal {
+  const controller = new AbortController()
+  request.raw.socket.once('close', () => controller.abort())
+  return controller.signal
+}
+
 /** Makes the context of a request: who, for which workspace, under which request id and key. */
 export const contextMaker =
   (db: Database) =>
@@ -59,5 +77,6 @@ export const contextMaker =
     ...(request.principal ?? nobody),
     requestId: request.id,
     idempotencyKey: idempotencyKey(request),
+    gone: () => goneSignal(request),
     db
   })

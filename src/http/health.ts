@@ -18,8 +18,8 @@ const deadline = () =>
 
 /** /healthz: the process lives. /readyz: it can serve. */
 export function healthRoutes(app: FastifyInstance, health: Health): void {
-  app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }))
-  app.get('/readyz', async (_request, reply) => {
+  app.get('/healthz', { config: { unlimited: true } }, (_request, reply) => reply.send({ status: 'ok' }))
+  app.get('/readyz', { config: { unlimited: true } }, async (_request, reply) => {
     if (health.draining()) throw new KithError('unavailable', 'The process is stopping.')
     await Promise.race([health.ready(), deadline()])
     return reply.send({ status: 'ready' })

@@ -1,14 +1,10 @@
+import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { KithError } from '../kernel/errors.js'
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
 function decode(body: Buffer): string {
-  try {
-    return utf8.decode(body)
-  } catch {
-    throw new KithError('invalid_json', 'The body is not UTF-8.')
-  }
+  if (isUtf8(body)) return body.toString()
+  throw new KithError('invalid_json', 'The body is not UTF-8.')
 }
 
 // RFC 9110 asks for a 415 where the coding of a body is not supported, not only its type.
@@ -41,6 +37,7 @@ export function readJson(app: FastifyInstance): void {
 /** Refuses an address whose percent escapes are not UTF-8, wherever they stand. */
 export function refuseBadEscapes(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
+    if (!request.url.includes('%')) return done()
     try {
       decodeURIComponent(request.url.replaceAll('+', ' '))
       done()

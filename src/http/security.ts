@@ -19,7 +19,16 @@ export function commonHeaders(app: FastifyInstance): void {
   })
 }
 
-const exposedHeaders = ['ETag', 'Link', 'Location', 'Idempotency-Replayed', 'Retry-After', 'X-Request-Id']
+const exposedHeaders = [
+  'ETag',
+  'Link',
+  'Location',
+  'Idempotency-Replayed',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'X-Request-Id'
+]
 
 /** Lets pages of these origins call from a browser; without any, none may. */
 export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {

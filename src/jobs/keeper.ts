@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import type { Database } from '../kernel/context.js'
-import { sequenceEvents, workspacesToSequence } from '../kernel/events.js'
+import { forgetOldEvents, sequenceEvents, workspacesToSequence } from '../kernel/events.js'
 import { forgetOldAnswers } from '../kernel/idempotency.js'
 
-const sequenceEveryMs = 1000
+const sequenceEveryMs = 200
 const forgetEveryMs = 600_000
 
 /** Runs a task again and again, never twice at once; a failure is told and tried again later. Answers how to stop it. */
@@ -24,13 +24,18 @@ export function every(ms: number, logger: Logger, task: () => Promise<void>): ()
   }
 }
 
-/** The work of a worker: gives events their sequence and forgets old answers. Answers how to stop it. */
-export function startKeeper(database: Database, logger: Logger): () => Promise<void> {
+/** The work of a worker: gives events their sequence, forgets old answers and events. Answers how to stop it. */
+export function startKeeper(
+  database: Database,
+  logger: Logger,
+  eventRetentionDays: number
+): () => Promise<void> {
   const stops = [
     every(sequenceEveryMs, logger, async () => {
       for (const id of await workspacesToSequence(database)) await sequenceEvents(database, id)
     }),
-    every(forgetEveryMs, logger, () => forgetOldAnswers(database))
+    every(forgetEveryMs, logger, () => forgetOldAnswers(database)),
+    every(forgetEveryMs, logger, () => forgetOldEvents(database, eventRetentionDays))
   ]
   return async () => {
     await Promise.all(stops.map(stop => stop()))

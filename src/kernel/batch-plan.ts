@@ -6,7 +6,7 @@ import { creationValues, upsertPatch, withExternalId } from './upsert.js'
 import { compile, refuse, type Validator } from './validate.js'
 import { memo } from './write-columns.js'
 import { newId, type ChangeRow, type NewRow } from './write.js'
-import { findExternal, withOwner } from './writer.js'
+import { findExternal, withOwner, type ExternalOwner } from './writer.js'
 
 /** One operation of a batch as it comes in. */
 export interface BatchOperation {
@@ -79,18 +79,18 @@ export function located(error: KithError, index: number, ofBody: boolean): KithE
   })
 }
 
-/** Which records the upserts of a batch mean. */
+/** Which records the upserts of a batch mean, by source and external id. */
 export async function foundByExternal(
   ctx: TransactionContext,
   resource: Resource,
   operations: readonly BatchOperation[]
-): Promise<Map<string, string>> {
+): Promise<Map<string, ExternalOwner>> {
   const keys = operations
     .filter(o => o?.op === 'upsert' && typeof o.source === 'string' && typeof o.externalId === 'string')
     .map(o => ({ source: o.source!, id: o.externalId! }))
   if (keys.length === 0) return new Map()
   const found = await findExternal(ctx, resource, keys)
-  return new Map(found.map(f => [`${f.source}\n${f.externalId}`, f.recordId]))
+  return new Map(found.map(f => [`${f.source}\n${f.externalId}`, f]))
 }
 
 const keyOf = (o: BatchOperation) => `${o.source}\n${o.externalId}`
@@ -100,7 +100,7 @@ function toWork(
   resource: Resource,
   index: number,
   given: BatchOperation,
-  known: Map<string, string>
+  known: Map<string, ExternalOwner>
 ): Work {
   const body = given.body ?? {}
   const expectedVersion = given.expectedVersion
@@ -119,15 +119,16 @@ function toWork(
     }
   }
   const target = { source: given.source!, externalId: given.externalId! }
-  const id = known.get(keyOf(given))
-  if (id === undefined) {
+  const found = known.get(keyOf(given))
+  if (!found?.seen) {
     const problems = inBody(validators(resource).create!(creationValues(body)))
     refuse(problems)
     const values = withExternalId(withOwner(ctx, resource, creationValues(body)), target)
-    const claim = { source: target.source, id: target.externalId }
+    const claim = found ? undefined : { source: target.source, id: target.externalId }
     const fresh = newId()
     return { index, given, id: fresh, create: { id: fresh, values, claim } }
   }
+  const id = found.recordId
   const patch = upsertPatch(resource, body, target)
   const restore = given.restore ?? false
   return {
@@ -148,7 +149,7 @@ export function plan(
   ctx: TransactionContext,
   resource: Resource,
   operations: readonly BatchOperation[],
-  known: Map<string, string>,
+  known: Map<string, ExternalOwner>,
   failures: Failures
 ): Work[] {
   const seen = new Set<string>()
@@ -158,7 +159,7 @@ export function plan(
       const problems = shapeProblems(resource, given)
       refuse(problems)
       const row = toWork(ctx, resource, index, given, known)
-      const name = row.create?.claim ? keyOf(given) : row.id
+      const name = row.create && given.op === 'upsert' ? keyOf(given) : row.id
       if (seen.has(name)) throw new KithError('duplicate_in_batch')
       seen.add(name)
       work.push(row)

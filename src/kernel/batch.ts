@@ -11,7 +11,7 @@ import { KithError, problem } from './errors.js'
 import { findRecords, type RecordRow } from './read.js'
 import type { Resource } from './resource.js'
 import { inBin } from './upsert.js'
-import { settled, type Proposal, type Writer } from './writer.js'
+import { checkRows, settled, type Proposal, type Writer } from './writer.js'
 
 /** What became of one operation. */
 export interface BatchRow {
@@ -46,6 +46,7 @@ async function bisect<T>(
 
 async function checked(
   ctx: TransactionContext,
+  resource: Resource,
   writer: Writer,
   work: readonly Work[],
   failures: Failures
@@ -56,7 +57,7 @@ async function checked(
     created: w.create !== undefined,
     claim: w.create?.claim
   }))
-  const problems = await writer.check(ctx, proposals)
+  const problems = await checkRows(ctx, resource, writer, proposals)
   return work.filter((w, i) => {
     const found = problems.get(w.id)
     if (found) failures.set(w.index, located(found, w.index, true))
@@ -104,7 +105,7 @@ export async function runBatch(
   const failures: Failures = new Map()
   const known = await foundByExternal(ctx, resource, operations)
   const planned = plan(ctx, resource, operations, known, failures)
-  const work = await checked(ctx, writer, planned, failures)
+  const work = await checked(ctx, resource, writer, planned, failures)
   const rows = await written(ctx, resource, writer, work, failures)
   const first = [...failures.keys()].sort((a, b) => a - b)[0]
   if (atomic && first !== undefined) throw failures.get(first)!

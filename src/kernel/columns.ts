@@ -6,14 +6,14 @@ export const name = (identifier: string): Sql => raw(`"${identifier.replaceAll('
 
 const listCache = new WeakMap<Resource, Map<string, Sql>>()
 
-/** `t."first_name" as "firstName", …` for the named fields, always with id and version first. */
+/** `t."first_name" as "firstName", …` for the named fields, always with the id first. */
 export function selectList(resource: Resource, alias: string, fields: readonly string[]): Sql {
   const cache = listCache.get(resource) ?? new Map<string, Sql>()
   listCache.set(resource, cache)
   const key = `${alias}|${fields.join()}`
   const known = cache.get(key)
   if (known) return known
-  const names = ['id', 'version', ...fields.filter(f => f !== 'id' && f !== 'version')]
+  const names = ['id', ...fields.filter(f => f !== 'id')]
   const list = raw(names.map(n => `${alias}."${resource.fields.get(n)!.column}" as "${n}"`).join(', '))
   if (cache.size < 100) cache.set(key, list)
   return list

@@ -36,7 +36,7 @@ export function parseInclude(
   })
 }
 
-/** The fields that `fields` names, or undefined for all. */
+/** The fields that `fields` names, and the version; undefined for all. */
 export function parseFields(resource: Resource, given: string | string[] | undefined): string[] | undefined {
   const names = split(given)
   const known = [...resource.fields.keys()]
@@ -44,7 +44,7 @@ export function parseFields(resource: Resource, given: string | string[] | undef
   if (unknown !== undefined) {
     throw parameterError('fields', `${unknown} is not a field.${suggestion(unknown, known)}`, 'unknown_field')
   }
-  return names && [...new Set(names)]
+  return names && [...new Set(['version', ...names])]
 }
 
 /** Puts the related records into rows: one statement per relation; null where there is none to be seen. */

@@ -1,9 +1,20 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
-import { may } from './authorize.js'
+import { isOwned, may } from './authorize.js'
 import type { Context, Database, Db, Row, Transaction } from './context.js'
 import { allResources } from './resource.js'
 
 const portion = 5000
+
+/** The channel on which a sequencer tells that a workspace, named by the message, has new events. */
+export const eventChannel = 'kith_events'
+
+/** Lets readers of the feed wait for events of any process. */
+export interface Watch {
+  /** Whether the process is about to stop: nobody should begin to wait. */
+  readonly closed: boolean
+  /** Resolves when the workspace may have new events, after `ms`, or when the reader is gone. */
+  changed(workspaceId: string, ms: number, gone?: AbortSignal): Promise<void>
+}
 
 /**
  * Gives the committed events of a workspace their sequence, in the order of `ord`. Only one sequencer runs at a time;
@@ -27,7 +38,8 @@ async function sequencePortion(db: Db, workspaceId: string): Promise<number> {
         taken.event_id, date_trunc('milliseconds', clock_timestamp())
       from taken, head returning 1
     )
-    select count(*)::int as n from logged`)
+    select count(*)::int as n,
+      case when count(*) > 0 then pg_notify(${eventChannel}, ${workspaceId}::text) end from logged`)
   return row!.n
 }
 
@@ -36,15 +48,16 @@ export async function sequenceWithin(db: Transaction, workspaceId: string): Prom
   while ((await sequencePortion(db, workspaceId)) === portion);
 }
 
-/** Sequences all that is committed in a workspace; cheap when nothing is. */
-export async function sequenceEvents(database: Database, workspaceId: string): Promise<void> {
-  for (;;) {
+/** Sequences all that is committed in a workspace and answers how many events that were; cheap when there are none. */
+export async function sequenceEvents(database: Database, workspaceId: string): Promise<number> {
+  for (let given = 0; ;) {
     const [waiting] = await database.query<{ any: boolean }>(
       sql`select exists (select from event_outbox where workspace_id = ${workspaceId}) as any`
     )
-    if (!waiting!.any) return
+    if (!waiting!.any) return given
     const done = await database.transaction(db => sequencePortion(db, workspaceId))
-    if (done < portion) return
+    given += done
+    if (done < portion) return given
   }
 }
 
@@ -73,24 +86,59 @@ export interface EventRow extends Row {
   sequence: string
 }
 
-/** The last sequence given in the workspace. A page that is not full has seen all events up to the head before it. */
-export async function feedHead(ctx: Context): Promise<string> {
-  const [head] = await ctx.db.query<{ sequence: string }>(
-    sql`select sequence from event_heads where workspace_id = ${ctx.workspaceId}`
-  )
-  return head?.sequence ?? '0'
+/** Where a workspace's feed begins and ends. A page that is not full has seen all events up to the end before it. */
+export interface FeedEnds {
+  [column: string]: unknown
+  /** The last sequence given. */
+  sequence: string
+  /** The last sequence whose event is no longer kept. */
+  forgotten: string
 }
 
-const readable = (ctx: Context) =>
-  allResources()
-    .filter(r => may(ctx, r.permissions.read))
-    .map(r => r.name)
+export async function feedEnds(ctx: Context): Promise<FeedEnds> {
+  const [ends] = await ctx.db.query<FeedEnds>(
+    sql`select sequence, forgotten from event_heads where workspace_id = ${ctx.workspaceId}`
+  )
+  return ends ?? { sequence: '0', forgotten: '0' }
+}
 
-// `deal.*` stands for every type of its prefix.
-const typeFilter = (types: string[] | undefined): Sql =>
-  types
-    ? sql`and e.type like any(${types.map(t => t.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%'))}::text[])`
-    : empty
+/** Deletes a portion of the events recorded longer ago than this, oldest first. Answers how many. */
+async function forgetPortion(db: Db, workspaceId: string, days: number): Promise<number> {
+  const [row] = await db.query<{ n: number }>(sql`
+    with due as materialized (
+      select o.sequence, o.event_id from (
+        select l.sequence, l.event_id, l.recorded_at from event_log l
+        where l.workspace_id = ${workspaceId} order by l.sequence limit ${portion}
+      ) o where o.recorded_at < now() - ${days} * interval '1 day'
+    ), unlogged as (
+      delete from event_log l using due where l.workspace_id = ${workspaceId} and l.sequence = due.sequence
+    ), dropped as (
+      delete from events e using due where e.workspace_id = ${workspaceId} and e.id = due.event_id
+    ), moved as (
+      update event_heads h set forgotten = greatest(h.forgotten, (select max(sequence) from due))
+      where h.workspace_id = ${workspaceId} and exists (select from due)
+    )
+    select count(*)::int as n from due`)
+  return row!.n
+}
+
+/** Deletes events recorded longer ago than this many days, over all workspaces and in small portions. */
+export async function forgetOldEvents(database: Database, days: number): Promise<void> {
+  const heads = await database.query<{ id: string }>(sql`select workspace_id as id from event_heads`)
+  for (const { id } of heads) {
+    while ((await database.transaction(db => forgetPortion(db, id, days))) === portion);
+  }
+}
+
+const readable = (ctx: Context) => allResources().filter(r => may(ctx, r.permissions.read))
+
+// A limited caller sees a change of a record whose owner was in scope before it or is in scope after it.
+function inScope(ctx: Context): Sql {
+  if (ctx.owners === null) return empty
+  const unowned = allResources().filter(r => !isOwned(r))
+  return sql`and (e.resource = any(${unowned.map(r => r.name)}::text[])
+    or e.data ->> 'ownerId' = any(${ctx.owners}::text[]) or e.previous ->> 'ownerId' = any(${ctx.owners}::text[]))`
+}
 
 /** What readers see of an event `e` and its place `l` in the log. */
 export const eventColumns =
@@ -99,7 +147,7 @@ export const eventColumns =
   e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous`)
 
 /**
- * The change feed after a position: what is committed, once and in order per record, of the resources that the caller
+ * The change feed after a position: what is committed, once and in order per record, of the records that the caller
  * may read. Answers one row more than the limit where there are more.
  */
 export async function readEvents(ctx: Context, filter: EventFilter): Promise<EventRow[]> {
@@ -107,7 +155,8 @@ export async function readEvents(ctx: Context, filter: EventFilter): Promise<Eve
     select ${eventColumns}
     from event_log l join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
     where l.workspace_id = ${ctx.workspaceId} and l.sequence > ${filter.after}::bigint
-      and e.resource = any(${readable(ctx)}::text[]) ${typeFilter(filter.types)}
+      and e.resource = any(${readable(ctx).map(r => r.name)}::text[]) ${inScope(ctx)}
+      ${filter.types ? sql`and e.type = any(${filter.types}::text[])` : empty}
       ${filter.resource ? sql`and e.resource = ${filter.resource}` : empty}
       ${filter.recordId ? sql`and e.record_id = ${filter.recordId}` : empty}
     order by l.sequence limit ${filter.limit + 1}`)

@@ -2,7 +2,9 @@ import sql, { raw, type Sql } from 'sql-template-tag'
 import type { Context } from './context.js'
 import { KithError, type ErrorItem } from './errors.js'
 import type { FieldInfo } from './resource.js'
-import type { Field, Kind, TSchema } from './schema.js'
+import { linkedBy } from './links.js'
+import { Id, type Field, type Kind, type TSchema } from './schema.js'
+import { sortExpression } from './sort.js'
 import { compile, type Validator } from './validate.js'
 
 /** Every operator there is. */
@@ -42,7 +44,8 @@ export const operatorsOf: Record<Kind, readonly Operator[]> = {
   customFields: [...text, 'gt', 'gte', 'lt', 'lte'],
   object: [],
   json: [],
-  externalIds: []
+  externalIds: [],
+  links: ['contains']
 }
 
 const maxConditions = 100
@@ -88,6 +91,7 @@ const numeric = { type: 'number' } as unknown as TSchema
 
 function valueSchema(field: FieldInfo, operator: Operator): TSchema {
   if (operator === 'contains' && field.kind === 'list') return field.schema.items as Field
+  if (field.kind === 'links') return Id()
   if (operator === 'contains' || operator === 'startsWith') return plainText
   // A bare date compares with an instant as its midnight in UTC.
   if (field.kind === 'instant') {
@@ -151,6 +155,14 @@ function compare(column: Sql, type: string, operator: Operator, value: unknown):
   }
 }
 
+// A null sorts as the greatest, so none lies below a value: the index that a list is ordered by serves the range too.
+function comparedColumn({ column, kind, sqlType, nullable }: FieldInfo, alias: string, op: Operator): Sql {
+  const isBelow = op === 'lt' || op === 'lte'
+  const isTime = kind === 'instant' || kind === 'day'
+  const name = `${alias}."${column}"`
+  return raw(isBelow && isTime ? sortExpression(name, sqlType, nullable) : name)
+}
+
 /** One comparison of one field, as SQL over the table alias. */
 export function condition(
   scan: Scan,
@@ -169,6 +181,7 @@ export function condition(
   const schema = schemaFor(field, operator)
   const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
   values.forEach((v, i) => check(scan, schema, v, values === value ? `${path}/${i}` : path))
+  if (field.kind === 'links') return linkedBy(scan.ctx, field, alias, sql`${value}::uuid`)
   if (field.kind === 'list') return sql`${column} @> array[${value}]::text[]`
   if (field.kind === 'email') {
     const lower = (v: unknown) => (typeof v === 'string' ? v.toLowerCase() : v)
@@ -179,7 +192,7 @@ export function condition(
       values === value ? values.map(lower) : lower(value)
     )
   }
-  return compare(column, field.sqlType, operator, value)
+  return compare(comparedColumn(field, alias, operator), field.sqlType, operator, value)
 }
 
 const customName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/

@@ -11,6 +11,7 @@ import {
   type Operator,
   type Scan
 } from './filter-values.js'
+import { pointing } from './links.js'
 import { resourceNamed, type FieldInfo, type Relation, type Resource } from './resource.js'
 import { escapePointer, suggestion } from './validate.js'
 
@@ -28,13 +29,11 @@ function related(
   const target = resourceNamed(link.target)
   authorize(scan.ctx, target.permissions.read)
   const inner = `${alias}r`
-  const [mine, theirs] =
-    link.kind === 'one'
-      ? [resource.fields.get(link.field)!.column, 'id']
-      : ['id', target.fields.get(link.field)!.column]
+  const { from, id: theirs } = pointing(scan.ctx, target, link.kind === 'one' ? 'id' : link.field, inner)
+  const mine = link.kind === 'one' ? resource.fields.get(link.field)!.column : 'id'
   const where = conditions(scan, target, inner, value, path, depth, false)
-  return sql`exists (select from ${raw(`"${target.table}" ${inner}`)} where ${visible(scan.ctx, inner)} and ${raw(
-    `${inner}."${theirs}" = ${alias}."${mine}" and ${inner}.deleted_at is null`
+  return sql`exists (select from ${from} where ${visible(scan.ctx, target, inner)} and ${theirs} = ${raw(
+    `${alias}."${mine}" and ${inner}.deleted_at is null`
   )} and ${where})`
 }
 

@@ -12,9 +12,15 @@ interface ChangeRow {
   actorType: 'user' | 'key' | 'system'
   actorId: string | null
   requestId: string
-  before: Record<string, unknown>
-  after: Record<string, unknown>
+  before: Fields
+  after: Fields
 }
+
+type Fields = Record<string, unknown>
+
+/** The fields of a change with their values before and after. */
+export const changedFields = (before: Fields, after: Fields) =>
+  Object.keys(after).map(field => ({ field, from: before[field] ?? null, to: after[field] ?? null }))
 
 /** Who changed which fields of a record and when, latest first; also of a record in the bin. */
 export async function changesOf(
@@ -39,11 +45,7 @@ export async function changesOf(
   return {
     data: shown.map(({ before, after, ...change }) => ({
       ...change,
-      fields: Object.keys(after).map(field => ({
-        field,
-        from: before[field] ?? null,
-        to: after[field] ?? null
-      }))
+      fields: changedFields(before, after)
     })),
     page: { hasMore, nextCursor: hasMore ? String(shown.at(-1)!.version) : null }
   }

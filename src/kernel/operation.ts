@@ -1,3 +1,4 @@
+import type { Attached } from './attached.js'
 import { authorize } from './authorize.js'
 import type { Context, Database, TransactionContext } from './context.js'
 import { KithError } from './errors.js'
@@ -9,7 +10,7 @@ import { compile, refuse, type Validator } from './validate.js'
 
 /** What an operation answers; a surface knows how to show each kind. The type parameter is what `run` returns. */
 export interface Result<R> {
-  kind: 'record' | 'page' | 'value' | 'nothing'
+  kind: 'record' | 'page' | 'value' | 'nothing' | 'stream'
   resource?: Resource
   schema?: TSchema
   readonly returns?: R
@@ -26,6 +27,11 @@ export interface RecordAnswer {
 export const record = (resource: Resource): Result<RecordAnswer> => ({ kind: 'record', resource })
 export const page = (resource: Resource): Result<Page> => ({ kind: 'page', resource })
 export const value = <S extends TSchema>(schema: S): Result<Static<S>> => ({ kind: 'value', schema })
+/** Values without end, in portions; an empty one says that the stream lives. */
+export const stream = <S extends TSchema>(schema: S): Result<AsyncIterable<readonly Static<S>[]>> => ({
+  kind: 'stream',
+  schema
+})
 export const nothing: Result<void> = { kind: 'nothing' }
 
 type Part<S> = S extends TSchema ? Static<S> : unknown
@@ -38,6 +44,8 @@ interface Config<P, Q, B, R, A extends boolean> {
   kind: 'read' | 'write'
   /** A scope, `authenticated` for anybody with a credential, or `public`. */
   permission: string
+  /** The scopes that it needs besides, by what its body asks for. */
+  alsoNeeds?(body: Part<B>): string[]
   summary: string
   description?: string
   rest: `${Method} /${string}` | null
@@ -55,6 +63,8 @@ interface Config<P, Q, B, R, A extends boolean> {
   atomic?: A
   /** The answer holds a secret that must not be kept for a replay. */
   secret?: boolean
+  /** The list of entries that it reads of one record, and GraphQL as a connection of many. */
+  attached?: Attached
   /** The bytes that a body may have; 1 MiB unless said. */
   bodyLimit?: number
   run(ctx: A extends true ? TransactionContext : Context, input: Input<P, Q, B>): Promise<R>
@@ -144,6 +154,19 @@ function validated(operation: Operation, request: Request): never {
   } as never
 }
 
+/** Begins a stream: authorizes and validates as `invoke` does. What can be refused is refused before the first value. */
+export async function begin(
+  ctx: Context,
+  operation: Operation,
+  request: Request
+): Promise<AsyncIterable<readonly unknown[]>> {
+  authorize(ctx, operation.permission)
+  return (await operation.run(ctx, validated(operation, request))) as AsyncIterable<readonly unknown[]>
+}
+
+// A dry run writes nothing, so there is nothing that must not happen twice: its key stays free for the real call.
+const isDryRun = ({ body }: Request) => (body as { dryRun?: unknown } | undefined)?.dryRun === true
+
 /**
  * Runs an operation: authorize, validate, then run it, in a transaction where it needs one, and with an
  * Idempotency-Key store the rendered answer in that same transaction or repeat the stored one.
@@ -157,9 +180,10 @@ export async function invoke(
 ): Promise<{ answer: Answer; replayed: boolean }> {
   if (operation.permission !== 'public') authorize(ctx, operation.permission)
   const input = validated(operation, request)
+  for (const scope of operation.alsoNeeds?.(request.body) ?? []) authorize(ctx, scope)
   const fresh = async (context: Context) => render(await operation.run(context, input))
   return untangled(async () => {
-    if (operation.kind === 'write' && ctx.idempotencyKey !== null) {
+    if (operation.kind === 'write' && ctx.idempotencyKey !== null && !isDryRun(request)) {
       const key = ctx.idempotencyKey
       return database.transaction(db => idempotent({ ...ctx, db }, operation, key, request, fresh))
     }

@@ -1,4 +1,4 @@
-import sql, { raw, type Sql } from 'sql-template-tag'
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { parameterError } from './errors.js'
 import type { Resource } from './resource.js'
 import { sortExpression } from './sort.js'
@@ -11,6 +11,8 @@ export interface PageRequest {
   after?: string | undefined
   before?: string | undefined
   backward?: boolean
+  /** False where no cursor of a row will be asked for: making its text costs more than the row. */
+  cursors?: boolean
 }
 
 export const defaultSort = '-createdAt'
@@ -86,7 +88,7 @@ function decodeCursor(
 }
 
 export interface PageSql {
-  /** The extra column that the cursor is made of. */
+  /** The extra column that the cursor is made of, after a comma. */
   key: Sql
   where: Sql
   order: Sql
@@ -111,7 +113,7 @@ export function pageSql(resource: Resource, alias: string, page: PageRequest): P
   ]
   const direction = downward ? 'desc' : 'asc'
   return {
-    key: sql`(${raw(expression)})::text as ${raw(`"${sortKey}"`)}`,
+    key: page.cursors === false ? empty : raw(`, (${expression})::text as "${sortKey}"`),
     where: sql`${where[0]} and ${where[1]}`,
     order: raw(`order by ${expression} ${direction}, ${alias}.id ${direction}`),
     limit: sql`limit ${page.size + 1}`

@@ -1,11 +1,13 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import { publicFields, selectList } from './columns.js'
-import type { Context, Row } from './context.js'
+import { readOne } from './coalesce.js'
+import { inTransaction, type Context, type Row, type TransactionContext } from './context.js'
+import { pointing } from './links.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
 
-/** A record with its public fields; always `id` and `version`. */
+/** A record with its public fields, or those of them that were asked for; always with `id`. */
 export type RecordRow = Row & { id: string; version: number }
 
 /** Rows in the order asked for, and what a surface needs to page on. */
@@ -37,10 +39,9 @@ export async function findRecord(
 ): Promise<RecordRow | undefined> {
   const select = selectList(resource, 't', options.fields ?? publicFields(resource))
   const bin = options.deleted ? sql`true` : inBin(false)
-  const rows = await ctx.db.query<RecordRow>(
-    sql`select ${select} from ${from(resource)} where ${visible(ctx, 't')} and t.id = ${id} and ${bin}`
-  )
-  return rows[0]
+  const rows = sql`select ${select} from ${from(resource)} where ${visible(ctx, resource, 't')} and ${bin}`
+  if (!inTransaction(ctx.db)) return readOne(ctx.db, rows, id.toLowerCase())
+  return (await ctx.db.query<RecordRow>(sql`${rows} and t.id = ${id}`))[0]
 }
 
 /** The records with these ids that the caller may see, by id. */
@@ -53,7 +54,25 @@ export async function findRecords(
   if (ids.length === 0) return new Map()
   const rows = await ctx.db.query<RecordRow>(
     sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
-        where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+        where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+  )
+  return new Map(rows.map(r => [r.id, r]))
+}
+
+/**
+ * The same, locked: what is decided on them holds until the transaction ends. With `update` nothing is made meanwhile
+ * that refers to them.
+ */
+export async function lockRecords(
+  ctx: TransactionContext,
+  resource: Resource,
+  ids: readonly string[],
+  strength: 'no key update' | 'update' = 'no key update'
+): Promise<Map<string, RecordRow>> {
+  const rows = await ctx.db.query<RecordRow>(
+    sql`select ${selectList(resource, 't', publicFields(resource))} from ${from(resource)}
+        where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}
+        order by t.id for ${raw(strength)} of t`
   )
   return new Map(rows.map(r => [r.id, r]))
 }
@@ -70,10 +89,10 @@ function toPage(resource: Resource, request: ListRequest, found: RecordRow[]): P
 /** One page of a list; one statement, and one more for the total where it is asked for. */
 export async function listRecords(ctx: Context, resource: Resource, request: ListRequest): Promise<Page> {
   const part = pageSql(resource, 't', request)
-  const where = sql`${visible(ctx, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
+  const where = sql`${visible(ctx, resource, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const page = ctx.db.query<RecordRow>(
-    sql`select ${select}, ${part.key} from ${from(resource)}
+    sql`select ${select}${part.key} from ${from(resource)}
         where ${where} and ${part.where} ${part.order} ${part.limit}`
   )
   if (!request.count) return toPage(resource, request, await page)
@@ -93,18 +112,21 @@ export async function listByParent(
   request: ListRequest
 ): Promise<Map<string, Page>> {
   const part = pageSql(resource, 't', request)
-  const column = raw(`t."${resource.fields.get(parentField)!.column}"`)
+  const theirs = pointing(ctx, resource, parentField, 't')
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const rows = await ctx.db.query<RecordRow & { _parent: string }>(
     sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
-          select ${select}, ${part.key} from ${from(resource)}
-          where ${visible(ctx, 't')} and ${column} = p.id and ${inBin(false)}
+          select ${select}${part.key} from ${theirs.from}
+          where ${visible(ctx, resource, 't')} and ${theirs.id} = p.id and ${inBin(false)}
             and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
         ) x`
   )
-  const byParent = new Map<string, RecordRow[]>(parents.map(p => [p, []]))
+  const byParent = new Map<string, RecordRow[]>()
+  for (const parent of parents) byParent.set(parent, [])
   for (const row of rows) byParent.get(row._parent)!.push(row)
-  return new Map([...byParent].map(([id, found]) => [id, toPage(resource, request, found)]))
+  const pages = new Map<string, Page>()
+  for (const [parent, found] of byParent) pages.set(parent, toPage(resource, request, found))
+  return pages
 }
 
 /** How many records each parent has. */
@@ -115,10 +137,10 @@ export async function countByParent(
   parents: readonly string[],
   where: Sql | undefined
 ): Promise<Map<string, number>> {
-  const column = raw(`t."${resource.fields.get(parentField)!.column}"`)
+  const theirs = pointing(ctx, resource, parentField, 't')
   const rows = await ctx.db.query<{ id: string; n: number }>(
-    sql`select ${column} as id, count(*)::int as n from ${from(resource)}
-        where ${visible(ctx, 't')} and ${column} = any(${parents}::uuid[]) and ${inBin(false)}
+    sql`select ${theirs.id} as id, count(*)::int as n from ${theirs.from}
+        where ${visible(ctx, resource, 't')} and ${theirs.id} = any(${parents}::uuid[]) and ${inBin(false)}
           and ${where ?? sql`true`} group by 1`
   )
   return new Map(rows.map(r => [r.id, r.n]))
@@ -133,7 +155,7 @@ export async function findTypes(
   const probes = resources.map(
     (r, i) =>
       sql`select t.id, ${i}::int as i from ${from(r)}
-          where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
+          where ${visible(ctx, r, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
   )
   if (probes.length === 0) return new Map()
   const rows = await ctx.db.query<{ id: string; i: number }>(join(probes, ' union all '))

@@ -1,5 +1,6 @@
 import { getTableColumns, getTableName, is, SQL, type Table } from 'drizzle-orm'
 import { declareRule, type Rule } from './errors.js'
+import type { Searched } from './search-text.js'
 import {
   Closed,
   CustomFieldsSchema,
@@ -27,7 +28,7 @@ export interface Relation {
 /** The record that a field of this resource points to. */
 export const one = (target: string, field: string): Relation => ({ kind: 'one', target, field })
 
-/** The records of another resource whose field points here. */
+/** The records of another resource whose field points here, by an id or by one of its links. */
 export const many = (target: string, field: string): Relation => ({ kind: 'many', target, field })
 
 /** A public field and the column behind it. */
@@ -77,7 +78,11 @@ interface Config<T extends Table, F, R, C> {
   readonly?: R & FieldsOf<T, R>
   filters: (keyof F | keyof R | keyof C)[]
   sorts?: (keyof F | keyof R | keyof C)[]
+  /** What `search` looks at; the table has a `searchColumn` of the same. */
+  search?: Searched<Extract<keyof F | keyof R | keyof C, string>>
   relations?: Record<string, Relation>
+  /** Events of operations of its own, by what they say after the dot, each with a sentence. */
+  events?: Record<string, string>
   /** What the table's own constraints mean to a client, by their names. */
   rules?: Record<string, Rule>
   /** The scope that a write needs where it is not `<plural>:write`. */
@@ -89,11 +94,12 @@ export interface Resource {
   plural: string
   description: string
   table: string
-  /** Every column of the table with its SQL type, public or not. */
+  /** Every column of the table with its SQL type, public or not, but for those that the database makes. */
   columns: ReadonlyMap<string, { column: string; sqlType: string }>
   fields: ReadonlyMap<string, FieldInfo>
   filters: readonly string[]
   sorts: readonly string[]
+  search: Searched | undefined
   relations: Readonly<Record<string, Relation>>
   model: TObject
   createBody: TObject
@@ -103,6 +109,7 @@ export interface Resource {
   typeName: string
   /** The prefix of event types, snake_case. */
   eventName: string
+  events: Readonly<Record<string, string>>
 }
 
 const pascal = (name: string) => name[0]!.toUpperCase() + name.slice(1)
@@ -192,16 +199,16 @@ export function resource<
     description: config.description,
     table: getTableName(config.table),
     columns: new Map(
-      Object.entries(getTableColumns(config.table)).map(([k, c]) => [
-        k,
-        { column: c.name, sqlType: c.getSQLType() }
-      ])
+      Object.entries(getTableColumns(config.table))
+        .filter(([, c]) => c.generated === undefined)
+        .map(([k, c]) => [k, { column: c.name, sqlType: c.getSQLType() }])
     ),
     fields,
     filters: ['id', ...(config.filters as string[]), 'createdAt', 'updatedAt'].filter(
       (name, i, names) => names.indexOf(name) === i
     ),
     sorts: ['createdAt', 'updatedAt', ...((config.sorts ?? []) as string[])],
+    search: config.search,
     relations: config.relations ?? {},
     model: Closed(Object.fromEntries(all.map(f => [f.name, f.schema]))),
     createBody: createBody([...createOnly, ...writable], config.onCreate ?? {}),
@@ -211,7 +218,8 @@ export function resource<
       write: config.writePermission ?? `${config.plural}:write`
     },
     typeName: pascal(config.name),
-    eventName: snake(config.name)
+    eventName: snake(config.name),
+    events: config.events ?? {}
   }
   for (const [constraint, rule] of Object.entries(config.rules ?? {})) declareRule(constraint, rule)
   registry.set(built.name, built)

@@ -27,6 +27,18 @@ export type Kind =
   | 'json'
   | 'customFields'
   | 'externalIds'
+  | 'links'
+
+/** Where the links of a field of that kind are kept: a row for each, with the id of the record and of what it names. */
+export interface Link {
+  /** The resource that the links point to. */
+  target: string
+  /** The member of an item that holds the id. */
+  member: string
+  table: string
+  record: string
+  linked: string
+}
 
 /** A field's schema: JSON Schema with its kind; enums also carry the name that GraphQL gives them. */
 export type Field<T = unknown> = TUnsafe<T> & {
@@ -34,6 +46,7 @@ export type Field<T = unknown> = TUnsafe<T> & {
   'x-enum'?: string
   enum?: readonly unknown[]
   items?: Field
+  'x-link'?: Link
 }
 
 function field<T>(kind: Kind, schema: Record<string, unknown>): Field<T> {
@@ -46,6 +59,10 @@ export const Text = (maxLength: number, extra: Record<string, unknown> = {}) =>
 
 export const Id = (description?: string) =>
   field<string>('id', { type: 'string', format: 'uuid', maxLength: 36, ...(description && { description }) })
+
+/** The id of a record of that resource inside of a nested object; GraphQL shows the record beside it. */
+export const Reference = (target: string, description: string) =>
+  field<string>('id', { ...Id(description), 'x-reference': target })
 
 export const Email = () => field<string>('email', { type: 'string', format: 'email', maxLength: 254 })
 
@@ -126,6 +143,22 @@ export const Enum = <const V extends readonly string[]>(name: string, values: V)
 /** A set of values, replaced whole by an update. */
 export const List = <T>(items: Field<T>, maxItems: number) =>
   field<T[]>('list', { type: 'array', items, maxItems, uniqueItems: true })
+
+/** A list of objects of that GraphQL type that each point to a record, no record twice; replaced whole by an update. */
+export const Links = <T>(
+  name: string,
+  link: Link,
+  properties: Record<string, TSchema>,
+  maxItems: number,
+  description: string
+) =>
+  field<T[]>('links', {
+    type: 'array',
+    maxItems,
+    description,
+    items: { ...Closed(properties), 'x-type': name },
+    'x-link': link
+  })
 
 /** A nested object of that GraphQL type; an update merges into it, `null` clears a member. */
 export const Merged = <T>(name: string, properties: Record<string, TSchema>) =>

@@ -1,6 +1,7 @@
 import { operatorsOf } from './filter-values.js'
 import { maxPageSize } from './page.js'
 import type { Resource } from './resource.js'
+import { searchedFields, SearchText } from './search.js'
 import {
   Bool,
   Closed,
@@ -61,6 +62,10 @@ function filterParameters(r: Resource): Record<string, TSchema> {
   )
 }
 
+/** What a search of the resource takes; nothing where there is none. */
+export const searchParameter = (r: Resource): { search?: Field<string> } =>
+  r.search ? { search: optional(SearchText(searchedFields(r))) } : {}
+
 /** The parameters of a list: paging, shape, and a parameter for each filterable field and operator. */
 export function listQuery(r: Resource): TObject {
   return Type.Object(
@@ -72,6 +77,7 @@ export function listQuery(r: Resource): TObject {
       fields: optional(fields),
       count: optional(Bool()),
       deleted: optional(Bool()),
+      ...searchParameter(r),
       ...filterParameters(r)
     },
     {
@@ -97,7 +103,8 @@ export const searchBody = (r: Resource) =>
     include: names('Relations to one record to embed.'),
     fields: names('The fields to answer.'),
     count: optional(Bool()),
-    deleted: optional(Bool())
+    deleted: optional(Bool()),
+    ...searchParameter(r)
   })
 
 const anyBody = (r: Resource): TObject => Partial({ ...r.createBody.properties, ...r.updateBody.properties })

@@ -1,4 +1,4 @@
-import sql from 'sql-template-tag'
+import sql, { type Sql } from 'sql-template-tag'
 import type { Context } from './context.js'
 import { notFound } from './errors.js'
 import { embed, parseFields, parseInclude } from './embed.js'
@@ -10,6 +10,7 @@ import type { BatchOperation } from './batch-plan.js'
 import { runBatch } from './batch.js'
 import { findRecord, listRecords, type RecordRow } from './read.js'
 import type { Resource } from './resource.js'
+import { searchSql, type SearchPlace } from './search.js'
 import {
   batchBody,
   batchResult,
@@ -24,7 +25,7 @@ import {
 } from './standard-schemas.js'
 import type { Static } from './schema.js'
 import { upsertOne } from './upsert.js'
-import { changeOne, createOne, findExternal, standardWriter, type Writer } from './writer.js'
+import { changeOne, createOne, findExternal, registerWriter, standardWriter, type Writer } from './writer.js'
 
 type One = Static<typeof oneQuery>
 
@@ -53,9 +54,11 @@ interface ListInput {
   fields?: string | string[]
   count?: boolean
   deleted?: boolean
+  search?: string
 }
 
-async function listed(ctx: Context, resource: Resource, input: ListInput, where = sql`true`) {
+async function listed(ctx: Context, resource: Resource, input: ListInput, filter: Sql, at: SearchPlace) {
+  const where = input.search === undefined ? filter : sql`${filter} and ${searchSql('t', input.search, at)}`
   const include = parseInclude(ctx, resource, input.include)
   const fields = parseFields(resource, input.fields)
   const result = await listRecords(ctx, resource, {
@@ -90,7 +93,8 @@ function reads(r: Resource): Operation[] {
           ctx,
           r,
           given,
-          querySql(ctx, r, 't', Object.fromEntries(filters) as Record<string, string>)
+          querySql(ctx, r, 't', Object.fromEntries(filters) as Record<string, string>),
+          { in: 'query', parameter: 'search' }
         )
       }
     }),
@@ -104,7 +108,10 @@ function reads(r: Resource): Operation[] {
       body: searchBody(r),
       result: page(r),
       run: (ctx, { body }) =>
-        listed(ctx, r, body, body.filter === undefined ? sql`true` : filterSql(ctx, r, 't', body.filter))
+        listed(ctx, r, body, body.filter === undefined ? sql`true` : filterSql(ctx, r, 't', body.filter), {
+          in: 'body',
+          pointer: '/search'
+        })
     }),
     operation({
       ...common,
@@ -128,7 +135,7 @@ function reads(r: Resource): Operation[] {
       result: record(r),
       run: async (ctx, { source, externalId, ...query }) => {
         const [known] = await findExternal(ctx, r, [{ source, id: externalId }])
-        if (!known) throw notFound(r.name)
+        if (!known?.seen) throw notFound(r.name)
         return found(ctx, r, known.recordId, query)
       }
     }),
@@ -204,7 +211,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       name: `${r.plural}.upsert`,
       summary: `Create or update a ${r.name} by a partner's own id`,
       description:
-        'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true.',
+        'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true, and so is, unnamed, one out of sight.',
       rest: `PUT /${r.plural}/external/:source/:externalId`,
       graphql: `upsert${r.typeName}`,
       params: byExternal,
@@ -241,5 +248,6 @@ export function standardOperations(
   resource: Resource,
   writer: Writer = standardWriter(resource)
 ): Operation[] {
+  registerWriter(resource, writer)
   return [...reads(resource), ...writes(resource, writer)]
 }

@@ -77,7 +77,7 @@ export async function upsertOne(
   const key = { source: target.source, id: target.externalId }
   for (let attempt = 0; attempt < attempts; attempt++) {
     const [found] = await findExternal(ctx, resource, [key])
-    if (found) {
+    if (found?.seen) {
       return {
         record: await changeFound(ctx, resource, writer, found.recordId, target, body, options),
         created: false
@@ -88,9 +88,11 @@ export async function upsertOne(
     }
     const values = creationValues(body)
     refuse(creation(resource)(values))
-    const made = createOne(ctx, resource, writer, withExternalId(values, target), key)
+    // To who does not see the record there is none, but its external id is taken, as in any other create.
+    const claim = found ? undefined : key
+    const made = createOne(ctx, resource, writer, withExternalId(values, target), claim)
     const record = await made.catch((error: unknown) => {
-      if (attempt === attempts - 1 || !mayBeLostRace(ctx, error)) throw error
+      if (found || attempt === attempts - 1 || !mayBeLostRace(ctx, error)) throw error
       return undefined
     })
     if (record) return { record, created: true }

@@ -60,7 +60,7 @@ function engine(coerceTypes: boolean): Ajv {
     allowUnionTypes: true,
     strictRequired: false,
     formats,
-    keywords: ['x-kind', 'x-enum', 'x-filter', 'x-resource', 'x-type']
+    keywords: ['x-kind', 'x-enum', 'x-filter', 'x-resource', 'x-type', 'x-reference', 'x-link']
   })
 }
 

@@ -18,44 +18,53 @@ const settable = (resource: Resource) => [...resource.columns].filter(([key]) =>
 const withoutNulls = (value: object) =>
   Object.fromEntries(Object.entries(value).filter(([, v]) => v !== null))
 
+type Values = Record<string, unknown>
+
 interface InsertColumns {
+  /** Each with what a record's values, by field name, put into it. */
+  list: readonly { column: string; sqlType: string; valueIn: (values: Values) => unknown }[]
   /** `first_name text, …`: how the JSON input is read. */
   definition: Sql
   names: Sql
   values: Sql
-  toInput(values: Record<string, unknown>): Record<string, unknown>
+  toInput(values: Values): Values
+}
+
+// What a create stores in a column: the given value, or the column's fallback.
+function valueIn(resource: Resource, key: string): (values: Values) => unknown {
+  const { fallback, kind } = resource.fields.get(key) ?? {}
+  const standard = fallback === 'now' ? undefined : fallback
+  if (kind !== 'customFields' && kind !== 'object') return values => values[key] ?? standard
+  return values => {
+    const given = values[key] ?? standard
+    return given == null ? given : withoutNulls(given)
+  }
 }
 
 /** How a create reads its rows from JSON: one statement text per resource, whatever fields are given. */
 export const insertColumns = memo((resource: Resource): InsertColumns => {
   const columns = settable(resource).filter(([key]) => key !== 'deletedAt')
-  const fallback = (key: string) => resource.fields.get(key)?.fallback
+  const list = columns.map(([key, c]) => ({ ...c, valueIn: valueIn(resource, key) }))
+  const isNow = (key: string) => resource.fields.get(key)?.fallback === 'now'
   return {
+    list,
     definition: raw(columns.map(([, c]) => `"${c.column}" ${c.sqlType}`).join(', ')),
     names: raw(columns.map(([, c]) => `"${c.column}"`).join(', ')),
     values: raw(
       columns
-        .map(([key, c]) =>
-          fallback(key) === 'now' ? `coalesce(i."${c.column}", i._now)` : `i."${c.column}"`
-        )
+        .map(([key, c]) => (isNow(key) ? `coalesce(i."${c.column}", i._now)` : `i."${c.column}"`))
         .join(', ')
     ),
-    toInput: values =>
-      Object.fromEntries(
-        columns.map(([key, c]) => {
-          const given = values[key] ?? (fallback(key) === 'now' ? undefined : fallback(key))
-          const kind = resource.fields.get(key)?.kind
-          const merged = (kind === 'customFields' || kind === 'object') && given != null
-          return [c.column, merged ? withoutNulls(given) : given]
-        })
-      )
+    toInput: values => Object.fromEntries(list.map(c => [c.column, c.valueIn(values)]))
   }
 })
 
 function patched(resource: Resource, key: string, column: string, sqlType: string): string {
   const value = `o.patch -> '${key}'`
   const kind = resource.fields.get(key)?.kind
-  if (key === 'deletedAt') return `case when o.patch ->> 'deletedAt' is null then null else o._now end`
+  if (sqlType.startsWith('timestamp')) {
+    return `case when ${value} = 'true' then coalesce(o."${column}", o._now) else (o.patch ->> '${key}')::${sqlType} end`
+  }
   if (kind === 'customFields') {
     return `case when jsonb_typeof(${value}) = 'null' then '{}' else jsonb_strip_nulls(o."${column}" || (${value})) end`
   }

@@ -3,9 +3,12 @@ import { v7 as uuidv7 } from 'uuid'
 import { visible } from './authorize.js'
 import { jsonRecord, publicFields, selectList } from './columns.js'
 import type { Context } from './context.js'
+import type { KithError } from './errors.js'
 import type { RecordRow } from './read.js'
 import type { Resource } from './resource.js'
 import { assignments, insertColumns, memo } from './write-columns.js'
+import { actorSql, clock, eventSql, originOf } from './write-event.js'
+import { createPlain } from './write-one.js'
 
 /** A record to make: values by column name, public or not. */
 export interface NewRow {
@@ -18,7 +21,7 @@ export interface NewRow {
   prepared?: unknown
 }
 
-/** A change of a record: new values by column name. */
+/** A change of a record: new values by column name; `true` is now for an instant that has no value yet. */
 export interface ChangeRow {
   id: string
   patch: Record<string, unknown>
@@ -31,32 +34,19 @@ export interface ChangeRow {
 export interface Change {
   outcome: 'changed' | 'unchanged' | 'stale'
   record: RecordRow
+  /** Why nothing was written, where the resource's writer found out once the record was locked. */
+  error?: KithError
 }
 
 /** A new record's id: a UUIDv7, so that ids grow with time. */
 export const newId = () => uuidv7()
 
-const clock = raw(`date_trunc('milliseconds', clock_timestamp())`)
-
-const actorOf = (ctx: Context) => sql`${ctx.actor.type}, ${ctx.actor.id}::uuid, ${ctx.requestId}`
-
-// One event for each changed record, ordered by a number drawn after the record was locked.
-function eventSql(ctx: Context, resource: Resource, source: Sql): Sql {
-  return sql`event as (
-    insert into events (workspace_id, id, ord, type, resource, record_id, occurred_at, actor_type, actor_id,
-      request_id, idempotency_key, data, previous)
-    select ${ctx.workspaceId}, s.event_id, nextval('event_order'), s.event_type, ${resource.name}, s.record_id,
-      s.now, ${actorOf(ctx)}, ${ctx.idempotencyKey}, s.data, s.previous
-    from (${source}) s returning ord, id
-  ), outbox as (
-    insert into event_outbox (workspace_id, ord, event_id) select ${ctx.workspaceId}, ord, id from event
-  )`
-}
+const claimsAny = ({ values }: NewRow) => ((values.externalIds ?? []) as unknown[]).length > 0
 
 // External ids are claimed in their order, so that two batches wait for each other instead of being in a deadlock.
 function claimSql(ctx: Context, resource: Resource, rows: readonly NewRow[]): { ctes: Sql; only: Sql } {
   const keyed = rows.some(r => r.claim)
-  const others = rows.some(r => (r.values.externalIds as unknown[] | undefined)?.length)
+  const others = rows.some(claimsAny)
   const only = keyed ? sql`where (i._key is null or i.id in (select record_id from keyed))` : empty
   const into = sql`insert into external_ids (workspace_id, resource, source, external_id, record_id)`
   const keyedSql = keyed
@@ -75,21 +65,29 @@ function claimSql(ctx: Context, resource: Resource, rows: readonly NewRow[]): { 
 
 /**
  * Makes records, each with its `created` event, in one statement however many there are. Answers them by id; a row
- * whose claim was taken is missing. A taken external id or unique value is a `conflict`.
+ * whose claim was taken is missing. A taken external id or unique value is a `conflict`. `also` is a further write of
+ * the same statement, which may read the new rows as `made`.
  */
 export async function createRecords(
   ctx: Context,
   resource: Resource,
-  rows: readonly NewRow[]
+  rows: readonly NewRow[],
+  also?: Sql
 ): Promise<Map<string, RecordRow>> {
   if (rows.length === 0) return new Map()
+  const [only] = rows
+  const eventType = (row: NewRow) => row.eventType ?? `${resource.eventName}.created`
+  if (also === undefined && rows.length === 1 && only && !only.claim && !claimsAny(only)) {
+    const event = { eventId: newId(), eventType: eventType(only) }
+    return new Map([[only.id, await createPlain(ctx, resource, only, event)]])
+  }
   const columns = insertColumns(resource)
   const claim = claimSql(ctx, resource, rows)
   const input = rows.map(row => ({
     ...columns.toInput(row.values),
     id: row.id,
     _event: newId(),
-    _type: row.eventType ?? `${resource.eventName}.created`,
+    _type: eventType(row),
     ...(row.claim && { _source: row.claim.source, _key: row.claim.id })
   }))
   const found = await ctx.db.query<RecordRow>(sql`
@@ -100,12 +98,12 @@ export async function createRecords(
       insert into ${raw(`"${resource.table}"`)} as t (workspace_id, created_at, updated_at, ${columns.names})
       select ${ctx.workspaceId}, i._now, i._now, ${columns.values} from input i ${claim.only} returning t.*
     ), ${eventSql(
-      ctx,
+      originOf(ctx),
       resource,
       sql`select i._event as event_id, i._type as event_type, t.id as record_id, i._now as now,
             ${jsonRecord(resource, 't')} as data, null::jsonb as previous
           from made t join input i on i.id = t.id`
-    )}
+    )} ${also ? sql`, ${also}` : empty}
     select ${selectList(resource, 't', publicFields(resource))} from made t`)
   return new Map(found.map(r => [r.id, r]))
 }
@@ -123,13 +121,13 @@ const newClaims = (ctx: Context, resource: Resource) => sql`
 
 const typeOf = memo((resource: Resource) => {
   const event = resource.eventName
-  return raw(`coalesce(o._type, case when t.deleted_at is not distinct from o.deleted_at then '${event}.updated'
-    when t.deleted_at is null then '${event}.restored' else '${event}.deleted' end)`)
+  return raw(`case when t.deleted_at is not distinct from o.deleted_at then '${event}.updated'
+    when t.deleted_at is null then '${event}.restored' else '${event}.deleted' end`)
 })
 
 // What differs between the record before and after, but for the fields that differ after every change.
-const difference = (resource: Resource) => sql`
-  select t.id, t.version, o._event as event_id, ${typeOf(resource)} as event_type, o._now as now,
+const difference = (resource: Resource, type: Sql) => sql`
+  select t.id, t.version, o._event as event_id, coalesce(o._type, ${type}, ${typeOf(resource)}) as event_type, o._now as now,
     new.data, d.before, d.after
   from done t join old o on o.id = t.id
   cross join lateral (select ${jsonRecord(resource, 't')} as data) new
@@ -140,6 +138,14 @@ const difference = (resource: Resource) => sql`
     where a.value is distinct from b.value and a.key not in ('version', 'updatedAt')
   ) d`
 
+/** What a resource adds to the statement that changes its records. */
+interface ChangeExtras {
+  /** The type of an event by the record before (`o`) and after (`t`); null for the standard one. */
+  type?: Sql
+  /** A further write, which may read the rows before and after as `old` and `done`. */
+  also?: Sql
+}
+
 /**
  * Changes records: each is locked, compared with its expected version, and, if a value really differs, written with
  * one event and one history row, all in one statement. Updates, deletions and restores are all changes. A record
@@ -148,7 +154,8 @@ const difference = (resource: Resource) => sql`
 export async function changeRecords(
   ctx: Context,
   resource: Resource,
-  rows: readonly ChangeRow[]
+  rows: readonly ChangeRow[],
+  { type = sql`null`, also }: ChangeExtras = {}
 ): Promise<Map<string, Change>> {
   if (rows.length === 0) return new Map()
   const set = assignments(resource)
@@ -169,7 +176,7 @@ export async function changeRecords(
     ), old as materialized (
       select t.*, i._event, i._type, i._version, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before
       from input i join ${raw(`"${resource.table}"`)} t on t.id = i.id
-      where ${visible(ctx, 't')} and (i._bin is null or (t.deleted_at is not null) = i._bin)
+      where ${visible(ctx, resource, 't')} and (i._bin is null or (t.deleted_at is not null) = i._bin)
       order by t.id for no key update of t
     ), next as materialized (
       select o.id, o._now, o.external_ids as _claims, ${set.values} from old o
@@ -177,16 +184,16 @@ export async function changeRecords(
     ), ${claims ? newClaims(ctx, resource) : empty} done as (
       update ${raw(`"${resource.table}"`)} t set version = t.version + 1, updated_at = n._now, ${set.set}
       from next n where t.workspace_id = ${ctx.workspaceId} and t.id = n.id and ${set.differs} returning t.*
-    ), difference as materialized (${difference(resource)}), history as (
+    ), difference as materialized (${difference(resource, type)}), history as (
       insert into record_changes (workspace_id, id, resource, record_id, version, at, actor_type, actor_id, request_id,
         before, after)
-      select ${ctx.workspaceId}, d.event_id, ${resource.name}, d.id, d.version, d.now, ${actorOf(ctx)},
+      select ${ctx.workspaceId}, d.event_id, ${resource.name}, d.id, d.version, d.now, ${actorSql(originOf(ctx))},
         d.before, d.after from difference d
     ), ${eventSql(
-      ctx,
+      originOf(ctx),
       resource,
       sql`select event_id, event_type, id as record_id, now, data, before as previous from difference`
-    )}
+    )} ${also ? sql`, ${also}` : empty}
     select 'changed' as _outcome, ${fields} from done t
     union all
     select case when t._version <> t.version then 'stale' else 'unchanged' end, ${fields} from old t

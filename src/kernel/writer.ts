@@ -1,9 +1,10 @@
 import sql, { join, raw } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import type { Context } from './context.js'
-import { fieldError, KithError } from './errors.js'
+import { fieldError, KithError, notFound } from './errors.js'
+import { pointed } from './links.js'
 import type { RecordRow } from './read.js'
-import { resourceNamed, type Resource } from './resource.js'
+import type { Resource } from './resource.js'
 import { changeRecords, createRecords, newId, type Change, type ChangeRow, type NewRow } from './write.js'
 
 /** What is about to be written of a record, before it is; `created` tells a new record from a changed one. */
@@ -30,16 +31,6 @@ export interface Writer {
   atomic: boolean
 }
 
-interface Reference {
-  field: string
-  target: Resource
-}
-
-const references = (resource: Resource): Reference[] =>
-  Object.values(resource.relations)
-    .filter(r => r.kind === 'one')
-    .map(r => ({ field: r.field, target: resourceNamed(r.target) }))
-
 const text = (value: unknown) => (typeof value === 'string' ? value.toLowerCase() : undefined)
 
 async function knownIds(
@@ -50,7 +41,7 @@ async function knownIds(
   const probes = targets.map(
     ([target, ids], i) =>
       sql`select ${i}::int as i, t.id from ${raw(`"${target.table}" t`)}
-          where ${visible(ctx, 't')} and t.id = any(${[...ids]}::uuid[]) and t.deleted_at is null`
+          where ${visible(ctx, target, 't')} and t.id = any(${[...ids]}::uuid[]) and t.deleted_at is null`
   )
   const rows = await ctx.db.query<{ i: number; id: string }>(join(probes, ' union all '))
   const known = new Map(targets.map(([target]) => [target, new Set<string>()]))
@@ -65,27 +56,31 @@ export async function checkReferences(
   rows: readonly Proposal[]
 ): Promise<Map<string, KithError>> {
   const wanted = new Map<Resource, Set<string>>()
-  const used = references(resource).flatMap(({ field, target }) =>
-    rows.flatMap(row => {
-      const id = text(row.values[field])
+  const used = rows.flatMap(row =>
+    pointed(resource, row.values).flatMap(({ pointer, target, id: given }) => {
+      const id = text(given)
       if (id === undefined) return []
       const ids = wanted.get(target) ?? new Set<string>()
       wanted.set(target, ids.add(id))
-      return [{ row, field, target, id }]
+      return [{ row, pointer, target, id }]
     })
   )
   const problems = new Map<string, KithError>()
   if (used.length === 0) return problems
   const known = await knownIds(ctx, wanted)
-  for (const { row, field, target, id } of used) {
+  for (const { row, pointer, target, id } of used) {
     if (target === resource && id === row.id.toLowerCase()) {
       const message = `A ${resource.name} cannot point to itself.`
-      problems.set(row.id, fieldError('unprocessable', `/${field}`, message, 'self_reference'))
+      problems.set(row.id, fieldError('unprocessable', pointer, message, 'self_reference'))
     }
     if (known.get(target)!.has(id) || problems.has(row.id)) continue
     problems.set(
       row.id,
-      fieldError('unknown_reference', `/${field}`, `${field} does not point to a ${target.name} we know.`)
+      fieldError(
+        'unknown_reference',
+        pointer,
+        `${pointer.slice(1)} does not point to a ${target.name} we know.`
+      )
     )
   }
   return problems
@@ -98,7 +93,7 @@ interface Given {
   claimed: boolean
 }
 
-/** Finds external ids that belong to another record, naming it. */
+/** Finds external ids that belong to another record, naming it where the caller may see it. */
 export async function checkExternalIds(
   ctx: Context,
   resource: Resource,
@@ -117,32 +112,45 @@ export async function checkExternalIds(
   })
   const foreign = given.filter(g => !g.claimed)
   const known = foreign.length === 0 ? [] : await findExternal(ctx, resource, foreign)
-  const owners = new Map(known.map(r => [`${r.source}\n${r.externalId}`, r.recordId]))
+  const owners = new Map(known.map(r => [`${r.source}\n${r.externalId}`, r]))
   for (const { row, source, id } of given) {
     const key = `${source}\n${id}`
     const owner = owners.get(key)
-    if (owner === undefined) owners.set(key, row)
-    else if (owner !== row) problems.set(row, externalIdTaken(resource, source, id, owner))
+    if (owner === undefined) owners.set(key, { source, externalId: id, recordId: row, seen: true })
+    else if (owner.recordId !== row) problems.set(row, externalIdTaken(resource, owner))
   }
   return problems
 }
 
-function externalIdTaken(resource: Resource, source: string, id: string, owner: string): KithError {
+function externalIdTaken(
+  resource: Resource,
+  { source, externalId: id, recordId, seen }: ExternalOwner
+): KithError {
   const message = `The external id ${id} of ${source} belongs to another ${resource.name}.`
   return new KithError('conflict', message, {
     errors: [{ in: 'body', pointer: '/externalIds', code: 'conflict', message }],
-    extra: { conflictsWith: { resource: resource.name, id: owner } }
+    ...(seen && { extra: { conflictsWith: { resource: resource.name, id: recordId } } })
   })
 }
 
-/** Which records have these external ids. */
+/** Whose an external id is. A record that the caller does not see must not be named. */
+export interface ExternalOwner {
+  [column: string]: unknown
+  source: string
+  externalId: string
+  recordId: string
+  seen: boolean
+}
+
+/** Which records have these external ids, those out of sight among them: an external id is given once a workspace. */
 export async function findExternal(
   ctx: Context,
   resource: Resource,
   ids: readonly { source: string; id: string }[]
-): Promise<{ source: string; externalId: string; recordId: string }[]> {
+): Promise<ExternalOwner[]> {
   return ctx.db.query(sql`
-    select x.source, x.external_id as "externalId", x.record_id as "recordId"
+    select x.source, x.external_id as "externalId", x.record_id as "recordId", exists (
+      select from ${raw(`"${resource.table}" t`)} where ${visible(ctx, resource, 't')} and t.id = x.record_id) as seen
     from unnest(${ids.map(i => i.source)}::text[], ${ids.map(i => i.id)}::text[]) as g(source, external_id)
     join external_ids x on x.source = g.source and x.external_id = g.external_id
     where x.workspace_id = ${ctx.workspaceId} and x.resource = ${resource.name}`)
@@ -169,6 +177,18 @@ export function standardWriter(resource: Resource): Writer {
   }
 }
 
+const writers = new Map<Resource, Writer>()
+
+/** Makes known how a resource is written, to operations that write records of any kind. */
+export const registerWriter = (resource: Resource, writer: Writer) => void writers.set(resource, writer)
+
+/** How records of a resource are written; one without standard operations is a fault of the program here. */
+export function writerOf(resource: Resource): Writer {
+  const found = writers.get(resource)
+  if (!found) throw new Error(`Nothing writes ${resource.plural}`)
+  return found
+}
+
 /** The values of a create, with the caller as owner where none is named. */
 export function withOwner(
   ctx: Context,
@@ -179,8 +199,34 @@ export function withOwner(
   return { ...values, ownerId: ctx.userId }
 }
 
-async function checkedOne(writer: Writer, ctx: Context, row: Proposal): Promise<unknown> {
-  const problem = (await writer.check(ctx, [row])).get(row.id)
+async function seenIds(ctx: Context, resource: Resource, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await ctx.db.query<{ id: string }>(
+    sql`select t.id from ${raw(`"${resource.table}" t`)}
+        where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[])`
+  )
+  return new Set(rows.map(r => r.id))
+}
+
+/**
+ * What speaks against the rows. A change of a record that the caller does not see is a 404 whatever else is wrong with
+ * it: a check that knows more of a record than the caller may must not show in the answer.
+ */
+export async function checkRows(
+  ctx: Context,
+  resource: Resource,
+  writer: Writer,
+  rows: readonly Proposal[]
+): Promise<Map<string, KithError>> {
+  const problems = await writer.check(ctx, rows)
+  const changed = rows.filter(r => !r.created && problems.has(r.id)).map(r => r.id)
+  if (changed.length === 0) return problems
+  const seen = await seenIds(ctx, resource, changed)
+  for (const id of changed) if (!seen.has(id)) problems.set(id, notFound(resource.name))
+  return problems
+}
+
+async function checkedOne(ctx: Context, resource: Resource, writer: Writer, row: Proposal): Promise<unknown> {
+  const problem = (await checkRows(ctx, resource, writer, [row])).get(row.id)
   if (problem) throw problem
   return row.prepared
 }
@@ -195,13 +241,14 @@ export async function createOne(
 ): Promise<RecordRow | undefined> {
   const values = withOwner(ctx, resource, given)
   const id = newId()
-  const prepared = await checkedOne(writer, ctx, { id, values, created: true, claim })
+  const prepared = await checkedOne(ctx, resource, writer, { id, values, created: true, claim })
   return (await writer.create(ctx, [{ id, values, claim, prepared }])).get(id)
 }
 
 /** The changed record, or the error that its outcome stands for. */
 export function settled(resource: Resource, change: Change | undefined): Change {
-  if (!change) throw new KithError('not_found', `There is no such ${resource.name}.`)
+  if (!change) throw notFound(resource.name)
+  if (change.error) throw change.error
   if (change.outcome === 'stale') {
     throw new KithError('version_mismatch', `The ${resource.name} is at version ${change.record.version}.`, {
       extra: { currentVersion: change.record.version }
@@ -218,6 +265,6 @@ export async function changeOne(
   row: ChangeRow
 ): Promise<Change> {
   const id = row.id.toLowerCase()
-  await checkedOne(writer, ctx, { id, values: row.patch, created: false })
+  await checkedOne(ctx, resource, writer, { id, values: row.patch, created: false })
   return settled(resource, (await writer.change(ctx, [{ ...row, id }])).get(id))
 }

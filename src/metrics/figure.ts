@@ -1,6 +1,7 @@
 import sql from 'sql-template-tag'
 import type { Context, TransactionContext } from '../kernel/context.js'
 import { operation, value, type Operation } from '../kernel/operation.js'
+import { camel } from '../kernel/resource.js'
 import {
   Closed,
   Instant,
@@ -39,6 +40,9 @@ export interface Answered<V> {
   excluded: Record<string, number>
   /** Why a number is null, by its JSON pointer in the answer. */
   reasons: Record<string, string>
+  warnings?: Static<typeof Warning>[]
+  /** The members of the answer that only this figure has. */
+  more?: Record<string, unknown>
 }
 
 interface Config<P extends Record<string, Field>, V extends TObject> extends Omit<
@@ -49,6 +53,8 @@ interface Config<P extends Record<string, Field>, V extends TObject> extends Omi
   summary: string
   parameters: P
   value: V
+  /** The members that its answer has besides those of all figures. */
+  more?: Record<string, TSchema>
   answer(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<Answered<Static<V>>>
 }
 
@@ -67,7 +73,7 @@ const Warning = Closed(
   { 'x-type': 'MetricWarning', description: 'What a reader should know of an answer.' }
 )
 
-const answerOf = (shape: TObject, name: string): TSchema =>
+const answerOf = (shape: TObject, name: string, more: Record<string, TSchema> = {}): TSchema =>
   Closed(
     {
       metric: described(Text(100), 'The figure, as the catalogue has it.'),
@@ -77,6 +83,7 @@ const answerOf = (shape: TObject, name: string): TSchema =>
       asOf: described(Instant(), 'Facts after it did not exist for the answer.'),
       knownAt: described(Instant(), 'Give it to get the same answer again.'),
       value: shape,
+      ...more,
       counts: JsonValue('Records looked at.'),
       excluded: JsonValue('Records left out, by reason.'),
       reasons: JsonValue('Why a number is null, by its JSON pointer.'),
@@ -118,16 +125,28 @@ export function figure<P extends typeof commonParameters & Record<string, Field>
   config: Config<P, V>
 ): Figure {
   const { name, version, parameters, summary } = config
-  const result = value(answerOf(config.value, `${name[0]!.toUpperCase()}${name.slice(1)}Answer`))
+  const field = camel(name)
+  const typeName = `${field[0]!.toUpperCase()}${field.slice(1)}Answer`
+  const result = value(answerOf(config.value, typeName, config.more))
   const shared = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
 
   async function run(ctx: TransactionContext, request: Request<Given<P>>): Promise<unknown> {
     await planAnew(ctx)
     const frame = await frameOf(ctx, request)
-    const answered = await config.answer(ctx, request, frame)
+    const { more, warnings = [], ...answered } = await config.answer(ctx, request, frame)
     const { timeZone, asOf, knownAt } = frame
     const settled = { ...echoed(parameters, request.given), ...answered.parameters }
-    return { metric: name, version, ...answered, parameters: settled, timeZone, asOf, knownAt, warnings: [] }
+    return {
+      metric: name,
+      version,
+      ...answered,
+      ...more,
+      parameters: settled,
+      timeZone,
+      asOf,
+      knownAt,
+      warnings
+    }
   }
 
   return {
@@ -135,7 +154,7 @@ export function figure<P extends typeof commonParameters & Record<string, Field>
     operations: [
       operation({
         ...shared,
-        name: `metrics.${name}`,
+        name: `metrics.${field}`,
         summary,
         rest: `GET /metrics/${name}`,
         graphql: null,
@@ -145,10 +164,10 @@ export function figure<P extends typeof commonParameters & Record<string, Field>
       }),
       operation({
         ...shared,
-        name: `metrics.${name}.post`,
+        name: `metrics.${field}.post`,
         summary: `${summary}, with the parameters as a body`,
         rest: `POST /metrics/${name}`,
-        graphql: `metrics.${name}`,
+        graphql: `metrics.${field}`,
         body: asBody(parameters),
         atomic: true,
         run: (ctx, { body }) => run(ctx, fromBody<Given<P>>(body))

@@ -1,6 +1,7 @@
 import sql, { empty, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
+import { deals } from '../resources/deals/resource.js'
 import { inPeriod, type Frame } from './period.js'
 import type { PipelineThen } from './pipeline.js'
 
@@ -61,7 +62,7 @@ function walks(ctx: Context, query: FunnelQuery): Sql {
         min(f.stage) as least ${closed ? sql`, max(f.at) filter (where f.entered) as closed` : empty}
       from (${facts(ctx, query, ids)}) f
     ) w
-    where ${visible(ctx, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(ctx, pipeline, own)}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(ctx, pipeline, own)}
       ${closed ? closedInPeriod(ctx, query, own) : empty} and w.least < ${pipeline.own}::int ${inPeriod(closed ? sql`w.closed` : sql`d.opened_at`, frame)}`
 }
 

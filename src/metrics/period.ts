@@ -7,6 +7,11 @@ import { refused, type commonParameters, type Given, type Request } from './para
 export interface Frame {
   [column: string]: unknown
   timeZone: string
+  /** The zone whose days pick exchange rates, whatever zone is reported in. */
+  workspaceZone: string
+  baseCurrency: string
+  /** MM-DD. */
+  fiscalYearStart: string
   asOf: string
   knownAt: string
   from: string | null
@@ -30,11 +35,12 @@ export async function frameOf(
   { given, place }: Request<Given<typeof commonParameters>>
 ): Promise<Frame> {
   const [frame] = await ctx.db.query<Frame>(sql`
-    select f.zone as "timeZone", coalesce(${given.asOf}::timestamptz(3), f.now) as "asOf",
+    select f.zone as "timeZone", f.time_zone as "workspaceZone", f.base_currency as "baseCurrency",
+      f.fiscal_year_start as "fiscalYearStart", coalesce(${given.asOf}::timestamptz(3), f.now) as "asOf",
       coalesce(${given.knownAt}::timestamptz(3), f.now) as "knownAt",
       ${bound(given.from)} as "from", ${bound(given.to)} as "to"
     from (
-      select coalesce(${given.timeZone}, w.time_zone) as zone,
+      select coalesce(${given.timeZone}, w.time_zone) as zone, w.time_zone, w.base_currency, w.fiscal_year_start,
         date_trunc('milliseconds', clock_timestamp())::timestamptz(3) as now
       from workspaces w where w.workspace_id = ${ctx.workspaceId} and w.id = ${ctx.workspaceId}
     ) f`)
@@ -44,6 +50,9 @@ export async function frameOf(
   }
   return frame!
 }
+
+/** The local date of an instant. */
+export const localDay = (zone: string, instant: Sql): Sql => sql`timezone(${zone}::text, ${instant})::date`
 
 /** The condition that an instant lies in the period; nothing where there is none. */
 export const inPeriod = (instant: Sql, { from, to }: Frame): Sql =>

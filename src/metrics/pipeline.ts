@@ -2,7 +2,7 @@ import sql from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import { Closed, Enum, Id, Nullable, Text, type Static } from '../kernel/schema.js'
-import { stageKinds } from '../resources/pipelines/resource.js'
+import { pipelines, stageKinds, stages } from '../resources/pipelines/resource.js'
 import { refused, type Request } from './parameters.js'
 import type { Frame } from './period.js'
 
@@ -81,9 +81,9 @@ async function loadPipelines(ctx: Context): Promise<PipelineRow[]> {
           select coalesce(json_agg(json_build_object('at', c.at, 'before', c.before) order by c.version desc), '[]')
           from record_changes c
           where c.workspace_id = ${ctx.workspaceId} and c.resource = 'stage' and c.record_id = s.id))) as stages
-      from stages s where ${visible(ctx, 's')} and s.pipeline_id = p.id
+      from stages s where ${visible(ctx, stages, 's')} and s.pipeline_id = p.id
     ) s on true
-    where ${visible(ctx, 'p')} order by p.position, p.name, p.id`)
+    where ${visible(ctx, pipelines, 'p')} order by p.position, p.name, p.id`)
 }
 
 /** All states of a stage with the time each began, in order. */

@@ -1,6 +1,7 @@
+import type { Watch } from '../kernel/events.js'
 import type { Operation } from '../kernel/operation.js'
 import { standardOperations } from '../kernel/standard.js'
-import { activities } from './activities/resource.js'
+import { activityOperations } from './activities/operations.js'
 import { apiKeyOperations } from './identity/api-keys.js'
 import { campaigns } from './campaigns/resource.js'
 import { companies } from './companies/resource.js'
@@ -8,12 +9,18 @@ import { contacts } from './contacts/resource.js'
 import { costs } from './costs/resource.js'
 import { dealOperations } from './deals/operations.js'
 import { eventOperations } from './events/operations.js'
+import type { Sequencer } from './events/read.js'
 import { exchangeRates } from './exchange-rates/resource.js'
 import { identityOperations, type SignToken } from './identity/sign-in.js'
-import { leads } from './leads/resource.js'
+import { leadOperations } from './leads/operations.js'
+import { lifecycleOperations } from './lifecycle/operations.js'
 import { orders } from './orders/resource.js'
+import { roleOperations } from './identity/roles.js'
+import { teamOperations } from './identity/teams.js'
+import { searchOperations } from './search/operations.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
+import { timelineOperations } from './timeline/operations.js'
 import { touches } from './touches/resource.js'
 import { userOperations } from './identity/users.js'
 import { webhookOperations } from './webhooks/operations.js'
@@ -23,28 +30,33 @@ import { workspaceOperations } from './identity/workspaces.js'
 /** What some operations need from the process that runs them. */
 export interface Services {
   sign: SignToken
-  sequence: (workspaceId: string) => Promise<void>
+  sequence: Sequencer
+  watch: Watch
   checkUrl: CheckUrl
 }
 
 /** Every operation on records and identities, in the order in which the contracts show them. */
-export const recordOperations = ({ sign, sequence, checkUrl }: Services): Operation[] => [
+export const recordOperations = ({ sign, sequence, watch, checkUrl }: Services): Operation[] => [
   ...identityOperations(sign),
   ...workspaceOperations,
   ...userOperations,
+  ...teamOperations,
+  ...roleOperations,
   ...apiKeyOperations,
-  ...standardOperations(companies),
-  ...standardOperations(contacts),
+  ...lifecycleOperations(companies),
+  ...lifecycleOperations(contacts),
   ...pipelineOperations,
   ...dealOperations,
-  ...standardOperations(leads),
-  ...standardOperations(activities),
+  ...leadOperations,
+  ...activityOperations,
+  ...timelineOperations,
   ...standardOperations(products),
   ...standardOperations(orders),
   ...standardOperations(campaigns),
   ...standardOperations(costs),
   ...standardOperations(touches),
   ...standardOperations(exchangeRates),
-  ...eventOperations(sequence),
+  ...searchOperations(),
+  ...eventOperations(sequence, watch),
   ...webhookOperations(checkUrl)
 ]

@@ -1,5 +1,6 @@
 import {
   GraphQLBoolean,
+  GraphQLID,
   GraphQLInputObjectType,
   GraphQLInt,
   GraphQLList,
@@ -12,20 +13,14 @@ import {
 } from 'graphql'
 import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
 import { operatorsOf } from '../kernel/filter-values.js'
-import { listQuery } from '../kernel/standard-schemas.js'
-import type { Page, RecordRow } from '../kernel/read.js'
-import type { ConnectionRequest } from './graphql-loaders.js'
+import { listQuery, searchParameter } from '../kernel/standard-schemas.js'
+import type { RecordRow } from '../kernel/read.js'
+import type { Connection } from './graphql-requests.js'
 import { Json } from './graphql-scalars.js'
 import { describe, type TypeFactory } from './graphql-types.js'
 
-/** What a connection's fields are resolved from. */
-export interface Connection {
-  page: Page
-  connection: ConnectionRequest
-  count(): Promise<number>
-}
-
-const pageInfo = new GraphQLObjectType({
+/** Relay's type of where a page stands. */
+export const pageInfo = new GraphQLObjectType({
   name: 'PageInfo',
   description: 'Where a page stands in its list, as Relay defines it.',
   fields: {
@@ -90,6 +85,7 @@ export class Filters {
   constructor(private readonly types: TypeFactory) {}
 
   private leafOf(field: FieldInfo): GraphQLInputType {
+    if (field.kind === 'links') return GraphQLID
     const element = field.kind === 'list' ? (field.schema.items as FieldInfo['schema']) : field.schema
     return this.types.leaf(element)!
   }
@@ -100,7 +96,8 @@ export class Filters {
     const base = String(leaf)
       .replace(/^ID$/, 'Id')
       .replace(/^Boolean$/, 'Bool')
-    const name = `${base}${field.kind === 'list' ? 'List' : ''}Filter`
+    const isList = field.kind === 'list' || field.kind === 'links'
+    const name = `${base}${isList ? 'List' : ''}Filter`
     const known = this.operators.get(name)
     if (known) return known
     const fields: GraphQLInputFieldConfigMap = {}
@@ -181,12 +178,14 @@ export function connectionArguments(
   filters: Filters
 ): GraphQLFieldConfigArgumentMap {
   const order = listQuery(resource).properties.sort!
+  const { search } = searchParameter(resource)
   return {
     first: { type: GraphQLInt, description: 'How many from the start, 1 to 200.' },
     after: { type: GraphQLString, description: 'Only what follows this cursor.' },
     last: { type: GraphQLInt, description: 'How many from the end, 1 to 200.' },
     before: { type: GraphQLString, description: 'Only what comes before this cursor.' },
     filter: { type: filters.of(resource), description: 'Which records.' },
-    orderBy: { type: types.enumOf(order), description: 'In which order; newest first unless said.' }
+    orderBy: { type: types.enumOf(order), description: 'In which order; newest first unless said.' },
+    ...(search && { search: { type: GraphQLString, description: search.description! } })
   }
 }

@@ -1,36 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import {
-  execute as interpret,
-  GraphQLError,
-  OperationTypeNode,
-  type ExecutionResult,
-  type GraphQLSchema
-} from 'graphql'
+import { GraphQLError, OperationTypeNode, type ExecutionResult } from 'graphql'
 import mercurius from 'mercurius'
 import { KithError, parameterError } from '../kernel/errors.js'
-import { Closed, Nullable, Text, Type } from '../kernel/schema.js'
-import { compile, refuse } from '../kernel/validate.js'
+import { refuse } from '../kernel/validate.js'
 import { graphqlSchema } from './graphql.js'
-import { Loaders } from './graphql-loaders.js'
-import { toGraphQLError, type GraphContext } from './graphql-resolvers.js'
+import { checkRequest, preparer, type GraphRequest } from './graphql-execute.js'
+import { GraphSockets, type Access, type SocketOptions } from './graphql-socket.js'
 import { Documents, operationOf } from './graphql-validation.js'
 import { refuseOtherMethods, type SurfaceOptions } from './rest.js'
-
-interface GraphRequest {
-  query: string
-  operationName?: string | null
-  variables?: Record<string, unknown> | null
-  extensions?: Record<string, unknown> | null
-}
-
-const free = () => Type.Optional(Type.Unsafe<unknown>({ type: ['object', 'null'] }))
-const requestSchema = Closed({
-  query: Text(100_000),
-  operationName: Type.Optional(Nullable(Text(1000))),
-  variables: free(),
-  extensions: free()
-})
-const checkRequest = compile(requestSchema, 'body')
 
 const graphqlJson = 'application/graphql-response+json'
 
@@ -73,50 +50,14 @@ function requestOf(request: FastifyRequest): GraphRequest {
   return found as unknown as GraphRequest
 }
 
-interface Answer {
-  result: ExecutionResult
-  /** The request could not be run at all. */
-  refused: boolean
-}
+const forSockets = () =>
+  new GraphQLError('Subscriptions are for WebSocket.', { extensions: { code: 'bad_request', status: 400 } })
 
 // Errors are translated below, where their causes are still attached.
 const asTheyAre = (result: ExecutionResult) => ({ statusCode: 200, response: result })
 
-const unnamed = () =>
-  new GraphQLError('Name the one operation of the document that is to run.', {
-    extensions: { code: 'bad_request', status: 400 }
-  })
-
-const noSubscriptions = () =>
-  new GraphQLError('There are no subscriptions here.', { extensions: { code: 'bad_request', status: 400 } })
-
-type Execute = (
-  request: GraphRequest,
-  context: GraphContext,
-  fallback: (e: unknown) => KithError
-) => Promise<Answer>
-
-function executor(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Execute {
-  return async ({ query, operationName, variables }, context, fallback) => {
-    const { document, errors, compilable } = documents.check(query)
-    if (!document) return { result: { errors: errors! }, refused: true }
-    const wrong = documents.checkVariables(document, operationName ?? undefined, variables ?? {})
-    if (wrong.length > 0) return { result: { errors: wrong }, refused: true }
-    const operation = operationOf(document, operationName ?? undefined)
-    if (!operation) return { result: { errors: [unnamed()] }, refused: true }
-    if (operation.operation === OperationTypeNode.SUBSCRIPTION)
-      return { result: { errors: [noSubscriptions()] }, refused: true }
-    const contextValue = { ...context }
-    const name = operationName ?? undefined
-    const result: ExecutionResult = compilable
-      ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(query, contextValue)
-      : await interpret({ schema, document, contextValue, variableValues: variables, operationName: name })
-    const shown = result.errors?.map(e => toGraphQLError(e, fallback))
-    return { result: shown ? { ...result, errors: shown } : result, refused: result.data === undefined }
-  }
-}
-
-function statusOf({ refused, result }: Answer, type: string): number {
+function statusOf(result: ExecutionResult, type: string): number {
+  const refused = result.data === undefined
   if (!refused || type !== graphqlJson) return 200
   const status = result.errors?.[0]?.extensions.status
   return typeof status === 'number' ? status : 400
@@ -134,43 +75,53 @@ function refuseMutation(
   throw new KithError('method_not_allowed', 'Mutations are sent by POST.', { headers: { allow: 'POST' } })
 }
 
-function send(reply: FastifyReply, answer: Answer, type: string): FastifyReply {
-  const { errors, data } = answer.result
-  const body = { ...(errors && { errors }), ...(data !== undefined && { data }) }
+function send(reply: FastifyReply, result: ExecutionResult, type: string): FastifyReply {
+  const { errors, data, extensions } = result
+  const body = {
+    ...(errors && { errors }),
+    ...(data !== undefined && { data }),
+    ...(extensions && { extensions })
+  }
   return reply
-    .code(statusOf(answer, type))
+    .code(statusOf(result, type))
     .header('content-type', `${type}; charset=utf-8`)
     .send(JSON.stringify(body))
 }
 
-/** /graphql over HTTP: POST, and GET for queries. */
+/** /graphql: POST, GET for queries, and GET for a socket. */
 export async function graphqlRoutes(
   app: FastifyInstance,
   options: SurfaceOptions,
+  access: Access,
   asKithError: (error: unknown) => KithError
 ): Promise<void> {
   const schema = graphqlSchema(options.operations)
   await app.register(mercurius, { schema, routes: false, jit: 1, graphiql: false, errorFormatter: asTheyAre })
   const documents = new Documents(schema)
-  const execute = executor(app, schema, documents)
-  refuseOtherMethods(app, '/graphql', ['GET', 'POST'])
-  app.route({
-    method: ['GET', 'POST'],
-    url: '/graphql',
-    config: { authenticated: true },
-    handler: async (request, reply) => {
-      const type = mediaType(request)
-      if (type === undefined) throw new KithError('not_acceptable')
-      const given = requestOf(request)
-      refuseMutation(documents, request, given)
-      const ctx = options.context(request)
-      const context: GraphContext = { ctx, database: options.database, loaders: new Loaders(ctx) }
-      const fallback = (error: unknown) => {
-        const known = asKithError(error)
-        if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
-        return known
-      }
-      return send(reply, await execute(given, context, fallback), type)
-    }
-  })
+  const prepare = preparer(app, schema, documents)
+  const told = (request: FastifyRequest, error: unknown) => {
+    const known = asKithError(error)
+    if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
+    return known
+  }
+  const run: SocketOptions['run'] = (request, context, prepared) =>
+    prepared.run({ ...context, database: options.database }, e => told(request, e))
+  const handler = async (request: FastifyRequest, reply: FastifyReply) => {
+    const type = mediaType(request)
+    if (type === undefined) throw new KithError('not_acceptable')
+    const given = requestOf(request)
+    refuseMutation(documents, request, given)
+    const ctx = options.context(request)
+    const prepared = prepare(given)
+    if (Array.isArray(prepared)) return send(reply, { errors: prepared }, type)
+    if (prepared.streams) return send(reply, { errors: [forSockets()] }, type)
+    return send(reply, (await run(request, { ctx }, prepared)) as ExecutionResult, type)
+  }
+  const sockets = new GraphSockets({ schema, access, prepare, run, context: options.context, told })
+  const url = '/graphql'
+  const config = { authenticated: true }
+  refuseOtherMethods(app, url, ['GET', 'POST'])
+  app.post(url, { config }, handler)
+  app.route({ method: 'GET', url, config, handler, wsHandler: sockets.open })
+  app.addHook('preClose', () => sockets.close())
 }

@@ -1,87 +1,34 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
-import { authorize } from '../kernel/authorize.js'
-import { publicFields } from '../kernel/columns.js'
-import type { Context, Database } from '../kernel/context.js'
+import { authorize, may, stillMay } from '../kernel/authorize.js'
 import { type KithError, parameterError } from '../kernel/errors.js'
-import { filterSql } from '../kernel/filter.js'
-import { invoke, type Operation, type Request } from '../kernel/operation.js'
+import { begin, invoke, type Operation, type Request } from '../kernel/operation.js'
 import { defaultSort, maxPageSize } from '../kernel/page.js'
-import { findTypes, listRecords, type RecordRow } from '../kernel/read.js'
-import { allResources, resourceNamed, type Relation, type Resource } from '../kernel/resource.js'
-import type { Connection } from './graphql-connections.js'
-import { type Loaders, type ConnectionRequest } from './graphql-loaders.js'
-import { selectedColumns } from './graphql-selection.js'
-
-/** What every resolver gets: who asks, and the loaders of this one request. */
-export interface GraphContext {
-  ctx: Context
-  database: Database
-  loaders: Loaders
-}
-
-export interface ConnectionArgs {
-  first?: number | null
-  after?: string | null
-  last?: number | null
-  before?: string | null
-  filter?: object | null
-  orderBy?: string | null
-}
-
-function pageSize(name: 'first' | 'last', value: number): number {
-  if (value >= 1 && value <= maxPageSize) return value
-  throw parameterError(name, `${name} must be between 1 and ${maxPageSize}.`, 'out_of_range')
-}
-
-function connectionRequest(
-  ctx: Context,
-  resource: Resource,
-  args: ConnectionArgs,
-  fields: string[],
-  standardSize: number,
-  key: string
-): ConnectionRequest {
-  const backward = args.last != null
-  if (backward && args.first != null)
-    throw parameterError('last', 'Give first or last, not both.', 'not_allowed')
-  const size = backward
-    ? pageSize('last', args.last!)
-    : args.first != null
-      ? pageSize('first', args.first)
-      : standardSize
-  const where = args.filter == null ? undefined : filterSql(ctx, resource, 't', args.filter)
-  return {
-    key,
-    where,
-    request: {
-      sort: args.orderBy ?? defaultSort,
-      size,
-      backward,
-      after: args.after ?? undefined,
-      before: args.before ?? undefined,
-      fields,
-      ...(where && { where })
-    }
-  }
-}
+import { findRecord, findRecords, findTypes, listRecords, type RecordRow } from '../kernel/read.js'
+import { allResources, type Resource } from '../kernel/resource.js'
+import {
+  connectionRequest,
+  rootPageSize,
+  type Connection,
+  type ConnectionArgs,
+  type GraphContext
+} from './graphql-requests.js'
+import { Level } from './graphql-levels.js'
+import { readAhead } from './graphql-relations.js'
+import { selectionOf } from './graphql-selection.js'
 
 /** A list at the root of a query. */
 export async function rootConnection(
   resource: Resource,
   args: ConnectionArgs,
-  { ctx }: GraphContext,
+  context: GraphContext,
   info: GraphQLResolveInfo
 ): Promise<Connection> {
+  const { ctx } = context
   authorize(ctx, resource.permissions.read)
-  const connection = connectionRequest(
-    ctx,
-    resource,
-    args,
-    selectedColumns(resource, info, true).names,
-    50,
-    ''
-  )
+  const selection = selectionOf(resource, info.fieldNodes, info.fragments, true)
+  const connection = connectionRequest(ctx, resource, args, selection, rootPageSize)
   const page = await listRecords(ctx, resource, connection.request)
+  await readAhead(resource, page.rows, selection, context, info)
   const count = async () => {
     const counted = await listRecords(ctx, resource, {
       sort: defaultSort,
@@ -95,36 +42,6 @@ export async function rootConnection(
   return { page, connection, count }
 }
 
-/** A list below a record: one statement for all records of the level. */
-export async function nestedConnection(
-  relation: Relation,
-  parent: RecordRow,
-  args: ConnectionArgs,
-  { ctx, loaders }: GraphContext,
-  info: GraphQLResolveInfo
-): Promise<Connection> {
-  const target = resourceNamed(relation.target)
-  const columns = selectedColumns(target, info, true)
-  const key = `${target.name}|${columns.key}|${JSON.stringify(args)}`
-  const connection = loaders.connection(key, () =>
-    connectionRequest(ctx, target, args, columns.names, 10, key)
-  )
-  const page = await loaders.many(target, relation, parent.id, connection)
-  return { page, connection, count: () => loaders.count(target, relation, parent.id, connection) }
-}
-
-/** The record that a field of the parent points to. */
-export function nestedRecord(
-  relation: Relation,
-  parent: RecordRow,
-  { loaders }: GraphContext,
-  info: GraphQLResolveInfo
-): Promise<RecordRow | null> | null {
-  const id = parent[relation.field] as string | null
-  const target = resourceNamed(relation.target)
-  return id === null ? null : loaders.one(target, id, selectedColumns(target, info, false))
-}
-
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 function idOf(value: string, parameter: string): string {
@@ -133,30 +50,37 @@ function idOf(value: string, parameter: string): string {
 }
 
 /** A record by its id; null where there is none to be seen. */
-export function rootRecord(
+export async function rootRecord(
   resource: Resource,
   id: string,
-  { loaders }: GraphContext,
+  context: GraphContext,
   info: GraphQLResolveInfo
 ): Promise<RecordRow | null> {
-  return loaders.one(resource, idOf(id, 'id'), selectedColumns(resource, info, false))
+  authorize(context.ctx, resource.permissions.read)
+  const selection = selectionOf(resource, info.fieldNodes, info.fragments, false)
+  const row = await findRecord(context.ctx, resource, idOf(id, 'id'), { fields: selection.columns })
+  if (!row) return null
+  await readAhead(resource, [row], selection, context, info)
+  return row
 }
 
 /** Records of any type by their ids, in the order asked for. */
-export async function nodesByIds(ids: readonly string[], { ctx, loaders }: GraphContext, parameter: string) {
+export async function nodesByIds(ids: readonly string[], { ctx }: GraphContext, parameter: string) {
   if (ids.length > maxPageSize)
     throw parameterError(parameter, `Give at most ${maxPageSize} ids.`, 'maxItems')
   const wanted = ids.map(id => idOf(id, parameter))
-  const readable = allResources().filter(r => ctx.scopes.has('admin') || ctx.scopes.has(r.permissions.read))
+  const readable = allResources().filter(r => may(ctx, r.permissions.read))
   const types = await findTypes(ctx, readable, [...new Set(wanted)])
-  return Promise.all(
-    wanted.map(async id => {
-      const resource = types.get(id)
-      if (!resource) return null
-      const row = await loaders.one(resource, id, { names: publicFields(resource), key: 'all' })
-      return row && { ...row, __typename: resource.typeName }
+  const found = await Promise.all(
+    readable.map(async resource => {
+      const own = [...types].filter(([, type]) => type === resource).map(([id]) => id)
+      const rows = [...(await findRecords(ctx, resource, own)).values()]
+      new Level(rows)
+      return rows.map(row => [row.id, { ...row, __typename: resource.typeName }] as const)
     })
   )
+  const byId = new Map(found.flat())
+  return wanted.map(id => byId.get(id) ?? null)
 }
 
 function pathOf(info: GraphQLResolveInfo): string {
@@ -181,6 +105,21 @@ export async function runOperation(
     return { status: 200, headers: {}, body: key === null ? '' : JSON.stringify(result ?? null) }
   })
   return replayed ? (JSON.parse(answer.body) as unknown) : fresh
+}
+
+/** Runs an operation that streams; its values one by one. What can be refused is refused before the first. */
+export async function subscribe(
+  operation: Operation,
+  request: Request,
+  { ctx, renew }: GraphContext
+): Promise<AsyncGenerator<unknown>> {
+  const portions = await begin(ctx, operation, request)
+  return (async function* () {
+    for await (const portion of portions) {
+      if (renew && !(await stillMay(ctx, renew))) return
+      yield* portion
+    }
+  })()
 }
 
 /** An execution error, by the executor or its compiled form, which leaves parts of it out. */

@@ -1,13 +1,7 @@
-import {
-  Kind,
-  type FieldNode,
-  type FragmentDefinitionNode,
-  type GraphQLResolveInfo,
-  type SelectionSetNode
-} from 'graphql'
+import { Kind, type FieldNode, type GraphQLResolveInfo, type SelectionSetNode } from 'graphql'
 import type { Resource } from '../kernel/resource.js'
 
-type Fragments = Record<string, FragmentDefinitionNode>
+type Fragments = GraphQLResolveInfo['fragments']
 
 function fieldsOf(set: SelectionSetNode | undefined, fragments: Fragments): FieldNode[] {
   return (set?.selections ?? []).flatMap(node => {
@@ -18,8 +12,8 @@ function fieldsOf(set: SelectionSetNode | undefined, fragments: Fragments): Fiel
   })
 }
 
-const below = (nodes: readonly FieldNode[], fragments: Fragments, name: string): FieldNode[] =>
-  nodes.filter(n => n.name.value === name).flatMap(n => fieldsOf(n.selectionSet, fragments))
+const below = (nodes: readonly FieldNode[], fragments: Fragments, ...names: string[]): FieldNode[] =>
+  nodes.filter(n => names.includes(n.name.value)).flatMap(n => fieldsOf(n.selectionSet, fragments))
 
 // A column for itself, the reference for a record it leads to.
 function columnsOf(resource: Resource, nodes: readonly FieldNode[]): string[] {
@@ -27,31 +21,45 @@ function columnsOf(resource: Resource, nodes: readonly FieldNode[]): string[] {
   return [...new Set(names.filter(n => resource.fields.has(n)))].sort()
 }
 
-/** Columns, and a text that is equal where they are. */
-export interface Columns {
-  names: string[]
-  key: string
+// What has the same name in the answer is the same field: its nodes are merged, the first one stands for them.
+function relationsOf(resource: Resource, nodes: readonly FieldNode[]): FieldNode[][] {
+  const byAnswer = new Map<string, FieldNode[]>()
+  for (const node of nodes.filter(n => resource.relations[n.name.value])) {
+    const name = `${node.alias?.value}:${node.name.value}`
+    byAnswer.set(name, [...(byAnswer.get(name) ?? []), node])
+  }
+  return [...byAnswer.values()]
 }
 
-const known = new WeakMap<readonly FieldNode[], Columns>()
+/** What a place of a document needs of a record, or of each record of a connection. */
+export interface Selection {
+  columns: string[]
+  /** Whether a connection is asked for positions in its list. */
+  cursors: boolean
+  /** The fields that lead to other records. */
+  relations: readonly (readonly FieldNode[])[]
+}
 
-/**
- * The columns that a selection needs, of a record or of the records of a connection. Worked out once per place in a
- * document, not once per parent.
- */
-export function selectedColumns(resource: Resource, info: GraphQLResolveInfo, connection: boolean): Columns {
-  const remembered = known.get(info.fieldNodes)
+const known = new WeakMap<readonly FieldNode[], Selection>()
+
+/** The selection below some nodes, directives left aside: rather too much than too little. Worked out once per place. */
+export function selectionOf(
+  resource: Resource,
+  fieldNodes: readonly FieldNode[],
+  fragments: Fragments,
+  connection: boolean
+): Selection {
+  const remembered = known.get(fieldNodes)
   if (remembered) return remembered
-  const { fragments } = info
-  let nodes = info.fieldNodes.flatMap(n => fieldsOf(n.selectionSet, fragments))
-  if (connection) {
-    nodes = [
-      ...below(nodes, fragments, 'nodes'),
-      ...below(below(nodes, fragments, 'edges'), fragments, 'node')
-    ]
+  const inner = fieldNodes.flatMap(n => fieldsOf(n.selectionSet, fragments))
+  const edges = below(inner, fragments, 'edges')
+  const nodes = connection ? [...below(inner, fragments, 'nodes'), ...below(edges, fragments, 'node')] : inner
+  const positions = [...edges, ...below(inner, fragments, 'pageInfo')].map(n => n.name.value)
+  const selection = {
+    columns: columnsOf(resource, nodes),
+    cursors: positions.some(n => ['cursor', 'startCursor', 'endCursor'].includes(n)),
+    relations: relationsOf(resource, nodes)
   }
-  const names = columnsOf(resource, nodes)
-  const columns = { names, key: names.join() }
-  known.set(info.fieldNodes, columns)
-  return columns
+  known.set(fieldNodes, selection)
+  return selection
 }

@@ -9,6 +9,7 @@ import {
   GraphQLNonNull,
   GraphQLObjectType,
   GraphQLString,
+  type GraphQLFieldConfig,
   type GraphQLInputFieldConfigMap,
   type GraphQLInputType,
   type GraphQLNullableType,
@@ -16,6 +17,7 @@ import {
   type GraphQLScalarType
 } from 'graphql'
 import { isNullable, type TObject, type TSchema } from '../kernel/schema.js'
+import type { GraphContext } from './graphql-requests.js'
 import { DateTime, Day, Decimal, Json } from './graphql-scalars.js'
 
 export const pascal = (name: string) => name[0]!.toUpperCase() + name.slice(1)
@@ -55,14 +57,22 @@ const typeOf = (schema: TSchema) =>
   (Array.isArray(schema.type) ? (schema.type as string[]).find(t => t !== 'null') : schema.type) as
     string | undefined
 
+type Referenced = GraphQLFieldConfig<Record<string, unknown>, GraphContext>
+
 /** Makes GraphQL types out of schemas, each name once. */
 export class TypeFactory {
   private readonly enums = new Map<string, GraphQLEnumType>()
   private readonly inputs = new Map<string, GraphQLInputObjectType>()
   private readonly outputs = new Map<string, GraphQLObjectType>()
 
-  /** `records` answers the type of a resource's record, for schemas that embed one. */
-  constructor(private readonly records: (resource: string) => GraphQLObjectType) {}
+  /**
+   * `records` answers the type of a resource's record, for schemas that embed one; `referenced` the field with the
+   * record that an id in a nested object points to.
+   */
+  constructor(
+    private readonly records: (resource: string) => GraphQLObjectType,
+    private readonly referenced: (resource: string, idField: string) => Referenced
+  ) {}
 
   enumOf(schema: TSchema): GraphQLEnumType {
     const name = schema['x-enum'] as string
@@ -122,16 +132,17 @@ export class TypeFactory {
       description: schema.description ?? describe(name),
       fields: () =>
         Object.fromEntries(
-          Object.entries(schema.properties).map(([key, property]) => {
+          Object.entries(schema.properties).flatMap(([key, property]) => {
             const type = this.output(property, name + pascal(key))
             const nullable = optional.has(key) && type instanceof GraphQLNonNull
-            return [
-              key,
-              {
-                type: nullable ? (type.ofType as GraphQLOutputType) : type,
-                description: description(key, property)
-              }
-            ]
+            const own = {
+              type: nullable ? (type.ofType as GraphQLOutputType) : type,
+              description: description(key, property)
+            }
+            const target = property['x-reference'] as string | undefined
+            const record =
+              target === undefined ? [] : [[key.replace(/Id$/, ''), this.referenced(target, key)]]
+            return [[key, own], ...record] as [string, Referenced][]
           })
         )
     })
@@ -146,15 +157,22 @@ export class TypeFactory {
       const item = this.input(schema.items as TSchema, hint.replace(/ies$/, 'y').replace(/s$/, ''))
       return new GraphQLList(new GraphQLNonNull(item))
     }
-    return this.objectInput(this.named(schema, hint) + 'Input', () =>
-      this.inputFields(schema as TObject, hint)
+    const oneOf = schema.minProperties === 1 && schema.maxProperties === 1
+    return this.objectInput(
+      this.named(schema, hint) + 'Input',
+      () => this.inputFields(schema as TObject, hint),
+      oneOf
     )
   }
 
-  objectInput(name: string, fields: () => GraphQLInputFieldConfigMap): GraphQLInputObjectType {
+  objectInput(
+    name: string,
+    fields: () => GraphQLInputFieldConfigMap,
+    isOneOf = false
+  ): GraphQLInputObjectType {
     const known = this.inputs.get(name)
     if (known) return known
-    const made = new GraphQLInputObjectType({ name, description: describe(name), fields })
+    const made = new GraphQLInputObjectType({ name, description: describe(name), fields, isOneOf })
     this.inputs.set(name, made)
     return made
   }

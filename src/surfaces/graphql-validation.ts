@@ -2,6 +2,7 @@ import {
   coerceInputValue,
   GraphQLError,
   isInputType,
+  isLeafType,
   Kind,
   OperationTypeNode,
   parse,
@@ -13,9 +14,12 @@ import {
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
-  type ValueNode
+  type ValueNode,
+  type VariableDefinitionNode
 } from 'graphql'
 import type { ErrorItem } from '../kernel/errors.js'
+import { Cost } from './graphql-cost.js'
+import { guardShape, limits, tooComplex } from './graphql-guards.js'
 
 /** A document that may run, or what is wrong with it. */
 export interface Checked {
@@ -23,23 +27,40 @@ export interface Checked {
   errors?: GraphQLError[]
   /** Whether the compiled form of the document does exactly what the interpreted one does. */
   compilable?: boolean
+  /** Whether directives may leave out what the document selects. */
+  conditional?: boolean
+  cost?: Cost
+}
+
+// The compiler takes a non-null variable with a default for missing, and unrolls recursive input types for ever.
+function isSimple(schema: GraphQLSchema, { type, defaultValue }: VariableDefinitionNode): boolean {
+  if (type.kind === Kind.NON_NULL_TYPE) {
+    return defaultValue === undefined && isLeafType(typeFromAST(schema, type.type))
+  }
+  return isLeafType(typeFromAST(schema, type))
 }
 
 // The compiler keeps one operation per document, takes an absent variable in an object for null, forgets directives
 // above fragments, and goes on with a mutation after a failed field: only what has none of these is compiled.
-function isCompilable(document: DocumentNode): boolean {
+function traits(schema: GraphQLSchema, document: DocumentNode): Pick<Checked, 'compilable' | 'conditional'> {
   let operations = 0
   let plain = true
+  let conditional = false
+  const whole: string[] = [Kind.ARGUMENT, Kind.VARIABLE_DEFINITION]
   visit(document, {
     OperationDefinition(node) {
       operations++
       plain &&= node.operation === OperationTypeNode.QUERY
     },
-    Variable: () => void (plain = false),
-    Directive: () => void (plain = false)
+    VariableDefinition: node => void (plain &&= isSimple(schema, node)),
+    Variable: (_node, _key, parent) => void (plain &&= whole.includes((parent as ASTNode).kind)),
+    Directive: () => void (conditional = true)
   })
-  return plain && operations === 1
+  return { compilable: plain && operations === 1 && !conditional, conditional }
 }
+
+// The parser says it in words only.
+const tokens = /contains more tha[nt] \d+ tokens/
 
 const rememberedAtMost = 1000
 
@@ -100,6 +121,13 @@ function literalItems(document: DocumentNode, error: GraphQLError): ErrorItem[] 
   return path ? [item(path, error.message)] : []
 }
 
+function unreadable(error: unknown): GraphQLError {
+  // All of it descends by recursion, so a document of braces alone uses up the stack.
+  if (!(error instanceof GraphQLError)) return tooComplex('The document nests too deeply.')
+  if (tokens.test(error.message)) return tooComplex(`Write at most ${limits.tokens} tokens.`)
+  return invalid(error, 'bad_request', [])
+}
+
 /** Parses and validates documents, remembering those seen lately. */
 export class Documents {
   private readonly known = new Map<string, Checked>()
@@ -117,14 +145,15 @@ export class Documents {
 
   private examine(query: string): Checked {
     try {
-      const document = parse(query, { maxTokens: 10000 })
+      const document = parse(query, { maxTokens: limits.tokens })
+      const guarded = guardShape(document)
+      if (guarded) return { errors: [guarded] }
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
-      if (errors.length === 0) return { document, compilable: isCompilable(document) }
+      if (errors.length === 0)
+        return { document, ...traits(this.schema, document), cost: new Cost(this.schema, document) }
       return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
-      // Both descend by recursion, so a document of braces alone uses up the stack.
-      const told = error instanceof GraphQLError ? error : new GraphQLError('The document nests too deeply.')
-      return { errors: [invalid(told, 'bad_request', [])] }
+      return { errors: [unreadable(error)] }
     }
   }
 

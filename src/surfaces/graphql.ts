@@ -17,17 +17,14 @@ import type { Operation, RecordAnswer } from '../kernel/operation.js'
 import { allResources, camel, resourceNamed, type Resource } from '../kernel/resource.js'
 import type { TObject } from '../kernel/schema.js'
 import type { RecordRow } from '../kernel/read.js'
+import { EntryLists } from './graphql-entries.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
-import {
-  nestedConnection,
-  nestedRecord,
-  nodesByIds,
-  rootConnection,
-  rootRecord,
-  runOperation,
-  type ConnectionArgs,
-  type GraphContext
-} from './graphql-resolvers.js'
+import { guardsInWords } from './graphql-guards.js'
+import { idsCost, listCost, nestedListCost, operationCost } from './graphql-cost.js'
+import { nestedPageSize, rootPageSize, type ConnectionArgs, type GraphContext } from './graphql-requests.js'
+import { nestedConnection, nestedRecord } from './graphql-relations.js'
+import { nodesByIds, rootConnection, rootRecord, runOperation, subscribe } from './graphql-resolvers.js'
+import { searchField } from './graphql-search.js'
 import { description, describe, pascal, TypeFactory } from './graphql-types.js'
 
 type Field = GraphQLFieldConfig<unknown, GraphContext>
@@ -43,8 +40,16 @@ const node = new GraphQLInterfaceType({
 class Builder {
   private readonly records = new Map<string, GraphQLObjectType>()
   private readonly connections = new Map<string, GraphQLObjectType>()
-  private readonly types = new TypeFactory(name => this.record(resourceNamed(name)))
+  private readonly types = new TypeFactory(
+    name => this.record(resourceNamed(name)),
+    (target, field) => this.referenced(target, field)
+  )
   private readonly filters = new Filters(this.types)
+  private readonly lists: EntryLists
+
+  constructor(operations: readonly Operation[]) {
+    this.lists = new EntryLists(this.types, operations)
+  }
 
   record(resource: Resource): GraphQLObjectType {
     const known = this.records.get(resource.name)
@@ -53,7 +58,11 @@ class Builder {
       name: resource.typeName,
       description: resource.description,
       interfaces: [node],
-      fields: () => ({ ...this.ownFields(resource), ...this.relations(resource) })
+      fields: () => ({
+        ...this.ownFields(resource),
+        ...this.relations(resource),
+        ...this.lists.of(resource.name)
+      })
     })
     this.records.set(resource.name, made)
     return made
@@ -71,26 +80,26 @@ class Builder {
     )
   }
 
+  private referenced(target: string, field: string): GraphQLFieldConfig<Input, GraphContext> {
+    return {
+      type: this.record(resourceNamed(target)),
+      description: `The ${target} that ${field} names.`,
+      resolve: (parent, _args, context, info) => nestedRecord({ target, field }, parent, context, info)
+    }
+  }
+
   private relations(resource: Resource): GraphQLFieldConfigMap<RecordRow, GraphContext> {
     return Object.fromEntries(
       Object.entries(resource.relations).map(([name, relation]) => {
         const target = resourceNamed(relation.target)
-        if (relation.kind === 'one') {
-          return [
-            name,
-            {
-              type: this.record(target),
-              description: `The ${target.name} that ${relation.field} names.`,
-              resolve: (parent, _args, context, info) => nestedRecord(relation, parent, context, info)
-            }
-          ]
-        }
+        if (relation.kind === 'one') return [name, this.referenced(relation.target, relation.field)]
         return [
           name,
           {
             type: new GraphQLNonNull(this.connection(target)),
             description: `The ${target.plural} of this ${resource.name}; the limit counts for each ${resource.name}.`,
             args: connectionArguments(target, this.types, this.filters),
+            ...nestedListCost(nestedPageSize),
             resolve: (parent, args: ConnectionArgs, context, info) =>
               nestedConnection(relation, parent, args, context, info)
           }
@@ -120,10 +129,16 @@ class Builder {
         type: new GraphQLNonNull(this.connection(resource)),
         description: `The ${resource.plural} of the workspace.`,
         args: connectionArguments(resource, this.types, this.filters),
+        ...listCost(rootPageSize),
         resolve: (_root, args, context, info) =>
           rootConnection(resource, args as ConnectionArgs, context, info)
       }
     }
+  }
+
+  /** `search(…)` over all kinds. */
+  search(): Field {
+    return searchField(this.types, node)
   }
 
   /** An operation that reads, as a field of the query. */
@@ -142,6 +157,7 @@ class Builder {
         : new GraphQLNonNull(this.types.objectOutput(result.schema as TObject, hint)),
       description: operation.summary + '.',
       args,
+      ...operationCost(operation.permission === 'metrics:read'),
       resolve: async (_root, given: Input, context, info) => {
         const request = {
           params: pick(params, given),
@@ -151,6 +167,20 @@ class Builder {
         const found = runOperation(operation, request, context, info)
         return isRecord ? found.then(r => (r as RecordAnswer).record, nullIfMissing) : found
       }
+    }
+  }
+
+  /** A stream, as a field of the subscription; its values come one by one. */
+  subscription(operation: Operation): Field {
+    const { query, result } = operation
+    const hint = pascal(operation.graphql!)
+    return {
+      type: this.types.output(result.schema!, hint),
+      description: operation.summary + '.',
+      args: query ? this.types.inputFields(query, hint) : {},
+      subscribe: (_root, given: Input, context) =>
+        subscribe(operation, { query: pick(query, withoutNulls(given)) }, context),
+      resolve: value => value
     }
   }
 
@@ -176,9 +206,9 @@ class Builder {
           description: 'What to write.'
         }
       },
+      ...operationCost(false),
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
-        context.loaders.clear()
         const answer = await runOperation(
           operation,
           {
@@ -269,28 +299,42 @@ const nodeFields: Fields = {
         description: 'At most 200.'
       }
     },
+    ...idsCost,
     resolve: (_root, { ids }: Input, context) => nodesByIds(ids as string[], context, 'ids')
   }
 }
 
 /** The GraphQL schema over the operations: records and their relations, lists, and one field for each operation. */
 export function graphqlSchema(operations: readonly Operation[]): GraphQLSchema {
-  const builder = new Builder()
+  const builder = new Builder(operations)
   const listed = allResources().filter(r => operations.some(o => o.name === `${r.plural}.list`))
   const named = (kind: Operation['kind']) => operations.filter(o => o.kind === kind && o.graphql !== null)
-  const reads = inNamespaces(named('read').map(o => [o.graphql!, builder.query(o)]))
+  const isStream = (o: Operation) => o.result.kind === 'stream'
+  const streams = Object.fromEntries(
+    named('read')
+      .filter(isStream)
+      .map(o => [o.graphql!, builder.subscription(o)])
+  )
+  const lone = named('read').filter(o => !isStream(o))
+  const reads = inNamespaces(lone.map(o => [o.graphql!, builder.query(o)]))
   const writes = inNamespaces(named('write').map(o => [o.graphql!, builder.mutation(o)]))
   const lookups = Object.assign({}, ...listed.map(r => builder.lookups(r))) as Fields
   return new GraphQLSchema({
+    description: guardsInWords,
     query: new GraphQLObjectType({
       name: 'Query',
       description: 'What can be read.',
-      fields: { ...nodeFields, ...lookups, ...reads }
+      fields: { ...nodeFields, search: builder.search(), ...lookups, ...reads }
     }),
     mutation: new GraphQLObjectType({
       name: 'Mutation',
       description: 'What can be written.',
       fields: writes
+    }),
+    subscription: new GraphQLObjectType({
+      name: 'Subscription',
+      description: 'What can be followed, over WebSocket.',
+      fields: streams
     }),
     types: allResources().map(r => builder.record(r))
   })

@@ -58,7 +58,7 @@ const byName: Record<string, unknown> = {
 }
 
 // Given in the place of other fields, not beside them.
-const alternatives = new Set(['history'])
+const alternatives = new Set(['history', 'lifecycleHistory'])
 
 const typesOf = (schema: Json): string[] => [schema.type ?? []].flat() as string[]
 

@@ -29,6 +29,7 @@ const times = {
 /** What an operator asks of a field, as the end of a sentence. */
 export function meaningOf(operator: Operator, field: FieldInfo): string {
   if (operator === 'contains' && field.kind === 'list') return 'has this among its values'
+  if (field.kind === 'links') return `names the ${field.schema['x-link']!.target} of this id`
   const isTime = field.kind === 'instant' || field.kind === 'day'
   return { ...equality, ...(isTime ? times : numbers) }[operator]
 }
@@ -67,6 +68,7 @@ function bare(schema: Field): TSchema {
 export function operandSchema(components: Components, field: FieldInfo, operator: Operator): Json {
   if (operator === 'isNull') return { type: 'boolean' }
   if (field.kind === 'list') return components.of(field.schema.items!, 'input')
+  if (field.kind === 'links') return plainKinds.id!
   if (operator === 'contains' || operator === 'startsWith') return piece
   if (field.kind === 'enum') return components.of(bare(field.schema), 'input')
   if (field.kind === 'customFields' && /^[gl]te?$/.test(operator)) return numeric

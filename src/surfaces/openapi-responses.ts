@@ -20,13 +20,20 @@ export const responseHeaders: Record<string, Json> = {
   Location: text('Where the new record is.', '/v1/contacts/019b4c1a-3c00-7a10-8b20-0242ac120002'),
   Link: text('The next page, if there is one.', '</v1/contacts?after=WyJjb250YWN0Il0>; rel="next"'),
   'Idempotency-Replayed': text('`true` where this repeats an earlier answer.', 'true'),
+  RateLimit: text(
+    'What is left of each limit: `r` requests for the next `t` seconds.',
+    '"default";r=5999;t=60'
+  ),
+  'RateLimit-Policy': text('The limits that hold: `q` requests in `w` seconds.', '"default";q=6000;w=60'),
   'Retry-After': text('Seconds to wait before trying again.', '1'),
   'WWW-Authenticate': text('How to authenticate.', 'Bearer realm="kith"')
 }
 
 const headers = (...names: (string | false)[]): Json => ({
   headers: Object.fromEntries(
-    ['X-Request-Id', ...names].filter(n => n !== false).map(n => [n, { $ref: `#/components/headers/${n}` }])
+    ['X-Request-Id', 'RateLimit', 'RateLimit-Policy', ...names]
+      .filter(n => n !== false)
+      .map(n => [n, { $ref: `#/components/headers/${n}` }])
   )
 })
 
@@ -35,11 +42,13 @@ const errorResponses: Record<number, { name: string; headers?: string[] }> = {
   401: { name: 'Unauthorized', headers: ['WWW-Authenticate'] },
   403: { name: 'Forbidden' },
   404: { name: 'NotFound' },
+  410: { name: 'Gone' },
   409: { name: 'Conflict', headers: ['Retry-After'] },
   412: { name: 'PreconditionFailed' },
   413: { name: 'ContentTooLarge' },
   415: { name: 'UnsupportedMediaType' },
   422: { name: 'UnprocessableContent' },
+  429: { name: 'TooManyRequests', headers: ['Retry-After'] },
   503: { name: 'ServiceUnavailable', headers: ['Retry-After'] }
 }
 
@@ -132,6 +141,7 @@ function errorStatuses(operation: Operation): number[] {
   const body = operation.body as { properties?: Record<string, unknown> } | undefined
   const creates = partsOf(operation).action === 'create'
   const scoped = permission !== 'public' && permission !== 'authenticated'
+  const isFeed = partsOf(operation).subject === 'events'
   // With `atomic` the first failure of a row is the answer.
   const manyRows = body?.properties?.atomic !== undefined
   const applies: [number, boolean][] = [
@@ -140,14 +150,19 @@ function errorStatuses(operation: Operation): number[] {
     [403, scoped],
     [404, params !== undefined || (result.kind === 'record' && !creates) || manyRows],
     [409, kind === 'write'],
+    [410, isFeed],
     [412, takesIfMatch(operation) || manyRows],
     [413, rest!.method !== 'GET'],
     [415, rest!.method !== 'GET'],
-    [422, kind === 'write' || partsOf(operation).subject === 'metrics'],
+    [422, kind === 'write' || isFeed || partsOf(operation).subject === 'metrics'],
+    [429, true],
     [503, true]
   ]
   return applies.filter(([, applied]) => applied).map(([status]) => status)
 }
+
+const streamExample =
+  'id: 4711\nevent: contact.created\ndata: {"id":"019b4c1a-3c00-7c4e-8f10-0242ac120002"}\n\n'
 
 function successSchema(operation: Operation, components: Components): Json {
   const { kind, resource, schema } = operation.result
@@ -159,7 +174,8 @@ function successSchema(operation: Operation, components: Components): Json {
 const descriptions: Record<string, string> = {
   record: 'The record.',
   page: 'A page of records.',
-  value: 'The answer.'
+  value: 'The answer.',
+  stream: 'Server-sent events without end; `id` is the sequence, `data` an event as the feed shows it.'
 }
 
 function success(operation: Operation, components: Components, created: boolean): Json {
@@ -173,9 +189,10 @@ function success(operation: Operation, components: Components, created: boolean)
       result.kind === 'page' && rest!.method === 'GET' && 'Link',
       takesIdempotencyKey(operation) && 'Idempotency-Replayed'
     ),
-    content: {
-      'application/json': { schema, example: new Examples(components, 'answer').of(schema) }
-    }
+    content:
+      result.kind === 'stream'
+        ? { 'text/event-stream': { schema: { type: 'string' }, example: streamExample } }
+        : { 'application/json': { schema, example: new Examples(components, 'answer').of(schema) } }
   }
 }
 

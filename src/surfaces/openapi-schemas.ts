@@ -10,7 +10,16 @@ export type Json = Record<string, unknown>
 /** Bodies know all their fields; answers may get new ones, so that their schemas are left open. */
 export type Side = 'input' | 'answer'
 
-const ownKeywords = new Set(['x-kind', 'x-enum', 'x-type', 'x-resource', 'x-filter'])
+const ownKeywords = new Set([
+  'x-kind',
+  'x-enum',
+  'x-type',
+  'x-resource',
+  'x-resources',
+  'x-filter',
+  'x-reference',
+  'x-link'
+])
 const publicFormats: Record<string, string> = { instant: 'date-time', day: 'date', 'http-url': 'uri' }
 const wordedFormats: Record<string, string> = {
   'time-zone': 'An IANA time zone.',
@@ -155,6 +164,10 @@ export class Components {
 
   private reference(schema: TSchema, side: Side): Json | undefined {
     if (schema['x-resource'] !== undefined) return this.model(resourceNamed(schema['x-resource'] as string))
+    if (schema['x-resources'] !== undefined) {
+      const models = (schema['x-resources'] as string[]).map(name => this.model(resourceNamed(name)))
+      return this.add('AnyRecord', () => ({ description: 'A record of one of these types.', anyOf: models }))
+    }
     if (schema['x-filter'] !== undefined)
       return filterSchema(this, resourceNamed(schema['x-filter'] as string), true)
     if (schema['x-enum'] !== undefined) {

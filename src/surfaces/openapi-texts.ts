@@ -5,7 +5,8 @@ the scope it needs; what a credential may not see answers 404, like what does no
 
 **Lists** are pages: ask on with \`after\` and the page's \`nextCursor\`, or follow the \`Link\` header. Filters are query
 parameters (\`email=a@b.c\`, \`createdAt[gte]=2026-01-01\`, \`customFields.tier[in]=gold,silver\`); the search call takes the
-same as JSON, with \`and\`, \`or\`, \`not\` and relations.
+same as JSON, with \`and\`, \`or\`, \`not\` and relations. \`search\` finds records by parts of words in any script;
+\`GET /v1/search\` looks at all kinds at once.
 
 **Writes** are safe to repeat with an \`Idempotency-Key\`, and to race with \`If-Match\`. In an update an absent field
 stays and \`null\` clears.
@@ -14,13 +15,18 @@ stays and \`null\` clears.
 fields and parameters are refused with the nearest known name. Answers may get new fields: clients ignore those they do
 not know.
 
+**Limits** count the requests of a credential (without one, of an address), a minute at a time. \`RateLimit\` tells how many
+are left; one too many is a 429 that says in \`Retry-After\` how long to wait.
+
 Times are RFC 3339 in UTC, money is a decimal string beside an ISO 4217 currency, ids are UUIDv7.`
 
 /** What the tags without a resource of their own are about. */
 export const subjects: Record<string, string> = {
   auth: 'Signing in with a password.',
   me: 'The credential of the call.',
+  records: 'Records of all kinds.',
   events: 'The change feed: every change of a record, once and in order per record.',
+  'event-types': 'What the change feed tells of.',
   metrics: 'Business figures, with their definitions.'
 }
 

@@ -7,6 +7,7 @@ import { headerParameters, namesSchema, parametersOf } from './openapi-parameter
 import { addProblem, errorComponents, responseHeaders, responsesOf } from './openapi-responses.js'
 import { Components, type Json } from './openapi-schemas.js'
 import { introduction, parameterTexts, subjects } from './openapi-texts.js'
+import { webhooksOf } from './openapi-webhooks.js'
 
 const bearer = {
   type: 'http',
@@ -91,6 +92,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
   const shown = operations.filter(o => o.rest !== null)
   const components = new Components()
   addProblem(components)
+  const webhooks = webhooksOf(components)
   const paths: Record<string, Json> = {}
   for (const operation of shown) {
     const path = (paths[pathOf(operation)] ??= {})
@@ -108,6 +110,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     security: [{ bearer: [] }],
     tags: tagsOf(shown),
     paths,
+    webhooks,
     components: {
       securitySchemes: { bearer },
       schemas: components.all(),

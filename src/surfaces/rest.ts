@@ -6,12 +6,15 @@ import type { Page } from '../kernel/read.js'
 import { compile } from '../kernel/validate.js'
 import { Closed } from '../kernel/schema.js'
 import { answerSchema, writerOf } from './serialize.js'
+import { sseRoute } from './sse.js'
 
 /** What the program gives a surface: the operations, the database, and how a request becomes a context. */
 export interface SurfaceOptions {
   operations: readonly Operation[]
   database: Database
   context(request: FastifyRequest): Context
+  /** The same after asking again who the credential stands for; throws where it no longer does. */
+  renew(request: FastifyRequest): Promise<Context>
 }
 
 const json = 'application/json; charset=utf-8'
@@ -126,31 +129,51 @@ function checkVersion(request: FastifyRequest, answer: Answer, expected: number 
   if (answer.headers.etag !== `"${expected}"`) throw new KithError('version_mismatch')
 }
 
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+
+function handlerOf(options: SurfaceOptions, operation: Operation): Handler {
+  if (operation.result.kind === 'stream') {
+    const stream = sseRoute(
+      operation,
+      r => options.context(r),
+      r => options.renew(r)
+    )
+    return (request, reply) =>
+      stream(request, reply, {
+        params: { ...(request.params as Record<string, unknown>) },
+        query: queryOf(operation, request)
+      })
+  }
+  const { method } = operation.rest!
+  const render = renderer(operation)
+  return async (request, reply) => {
+    const expected = withVersion.has(operation.result.kind) ? expectedVersion(request) : undefined
+    const { answer, replayed } = await invoke(
+      options.database,
+      options.context(request),
+      operation,
+      {
+        params: { ...(request.params as Record<string, unknown>) },
+        query: queryOf(operation, request),
+        body: bodyOf(operation, request),
+        ...(method !== 'GET' && { expectedVersion: expected })
+      },
+      result => render(request, result)
+    )
+    checkVersion(request, answer, expected)
+    return send(request, reply, answer, replayed)
+  }
+}
+
 function route(app: FastifyInstance, options: SurfaceOptions, operation: Operation): void {
   const { method, path } = operation.rest!
-  const render = renderer(operation)
   app.route({
     method,
     url: `/v1${path}`,
     bodyLimit: operation.bodyLimit ?? 1024 * 1024,
     config: { operation },
-    handler: async (request, reply) => {
-      const expected = withVersion.has(operation.result.kind) ? expectedVersion(request) : undefined
-      const { answer, replayed } = await invoke(
-        options.database,
-        options.context(request),
-        operation,
-        {
-          params: { ...(request.params as Record<string, unknown>) },
-          query: queryOf(operation, request),
-          body: bodyOf(operation, request),
-          ...(method !== 'GET' && { expectedVersion: expected })
-        },
-        result => render(request, result)
-      )
-      checkVersion(request, answer, expected)
-      return send(request, reply, answer, replayed)
-    }
+    ...(operation.result.kind === 'stream' && { exposeHeadRoute: false }),
+    handler: handlerOf(options, operation)
   })
 }
 

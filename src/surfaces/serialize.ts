@@ -50,7 +50,7 @@ export function answerSchema(operation: Operation): TSchema | undefined {
   const { kind, resource, schema } = operation.result
   if (kind === 'record') return recordSchema(resource!)
   if (kind === 'page') return pageSchema(resource!)
-  return kind === 'value' ? schema : undefined
+  return kind === 'value' || kind === 'stream' ? schema : undefined
 }
 
 /** A compiled JSON writer for an answer; fields that are undefined are left out. */

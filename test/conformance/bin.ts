@@ -31,7 +31,7 @@ async function awayAndBack(t: Test, world: World, resource: Resource, graph: boo
   t.equal((await world.call('GET', `${path}/${id}`)).status, 404)
   t.same(await graphGet(world, resource, id), { record: null })
   const node = await world.graphql('query($id: ID!) { node(id: $id) { id } }', { id })
-  t.same(node.body, { data: { node: null } })
+  t.same(node.body.data, { node: null })
   t.equal((await world.call('PATCH', `${path}/${id}`, sampleOf(resource).update)).status, 404)
   const binned = await world.call('GET', `${path}/${id}?deleted=true`)
   t.match(binned, { status: 200, body: { id, version: 2, deletedAt: /Z$/ } })

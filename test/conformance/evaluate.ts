@@ -5,6 +5,12 @@ import type { Json } from './world.js'
 /** All records of a resource, by its name: what relations are looked up in. */
 export type Lookup = (resource: string) => readonly Json[]
 
+/** The ids that a record has in a field: its own value, or those that its links name. */
+export function idsIn(resource: Resource, row: Json, field: string): unknown[] {
+  const link = resource.fields.get(field)!.schema['x-link']
+  return link ? (row[field] as Json[]).map(item => item[link.member] as unknown) : [row[field]]
+}
+
 type Value = string | number | boolean | null | undefined
 
 function compare(kind: string, a: Value, b: Value): number {
@@ -53,8 +59,9 @@ function customHolds(value: Value, op: string, given: unknown): boolean {
 function related(resource: Resource, row: Json, key: string, filter: Json, lookup: Lookup): boolean {
   const { kind, target, field } = resource.relations[key]!
   const [mine, theirs] = kind === 'one' ? [field, 'id'] : ['id', field]
+  const other = resourceNamed(target)
   return lookup(target).some(
-    other => other[theirs] === row[mine] && matches(resourceNamed(target), other, filter, lookup)
+    r => idsIn(other, r, theirs).includes(row[mine]) && matches(other, r, filter, lookup)
   )
 }
 
@@ -70,6 +77,7 @@ function entryMatches(resource: Resource, row: Json, key: string, value: Json, l
       Object.entries(ops as Json).every(([op, v]) => customHolds(row.customFields[name] as Value, op, v))
     )
   }
+  if (kind === 'links') return tests.every(([, v]) => idsIn(resource, row, key).includes(v))
   if (kind === 'list') return tests.every(([, v]) => (row[key] as unknown[]).includes(v))
   return tests.every(([op, v]) => holds(kind, row[key] as Value, op, v))
 }

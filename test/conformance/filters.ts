@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { operatorsOf } from '../../src/kernel/filter-values.js'
 import { allResources, resourceNamed, type FieldInfo, type Resource } from '../../src/kernel/resource.js'
-import { matches, type Lookup } from './evaluate.js'
+import { idsIn, matches, type Lookup } from './evaluate.js'
 import { filterOf, graphList, listField } from './graph.js'
 import { all, has, makeMany, newWorld } from './world.js'
 import type { Json, Suite, World } from './world.js'
@@ -82,8 +82,8 @@ const absent: Record<string, unknown> = {
 }
 
 /** Every operator of a field with values that rows have and one that none has. */
-function filtersOf(field: FieldInfo, rows: Json[]): Json[] {
-  const found = rows.flatMap(r => r[field.name] as unknown).filter(v => v !== null)
+function filtersOf(resource: Resource, field: FieldInfo, rows: Json[]): Json[] {
+  const found = rows.flatMap(r => idsIn(resource, r, field.name).flat()).filter(v => v !== null)
   const values = [...new Set(found)] as (string | number | boolean)[]
   const [one, two = one] = [values[0], values[values.length >> 1]]
   if (one === undefined || two === undefined) return [{ [field.name]: { isNull: true } }]
@@ -95,7 +95,9 @@ function filtersOf(field: FieldInfo, rows: Json[]): Json[] {
     isNull: [true, false],
     in: [[one, none], []],
     notIn: [[one, two], [none]],
-    contains: field.kind === 'list' ? [one] : [middle(String(one)), swapped(middle(String(two))), '_', '%'],
+    contains: ['list', 'links'].includes(field.kind)
+      ? [one]
+      : [middle(String(one)), swapped(middle(String(two))), '_', '%'],
     startsWith: [swapped(beginning(String(one)))]
   }
   return operatorsOf[field.kind].flatMap(op =>
@@ -108,7 +110,7 @@ const sayable = (filter: Json) => !/\[\]/.test(JSON.stringify(filter))
 
 async function everyOperator(t: Test, world: World, resource: Resource, given: Rows): Promise<void> {
   for (const name of resource.filters) {
-    const filters = filtersOf(resource.fields.get(name)!, given.rows)
+    const filters = filtersOf(resource, resource.fields.get(name)!, given.rows)
     const problems = await wrong(world, resource, given, filters.filter(sayable), true)
     problems.push(
       ...(await wrong(
@@ -152,7 +154,7 @@ async function customFields(t: Test, world: World, resource: Resource, given: Ro
 
 async function logic(t: Test, world: World, resource: Resource, given: Rows): Promise<void> {
   const simple = resource.filters
-    .flatMap(name => filtersOf(resource.fields.get(name)!, given.rows))
+    .flatMap(name => filtersOf(resource, resource.fields.get(name)!, given.rows))
     .filter((_, i) => i % 5 === 0)
   const filters = simple.slice(0, -2).flatMap((a, i): Json[] => {
     const [b, c] = [simple[i + 1]!, simple[i + 2]!]
@@ -174,7 +176,7 @@ async function relations(t: Test, world: World, resource: Resource, given: Rows)
   for (const [name, relation] of Object.entries(resource.relations)) {
     const target = resourceNamed(relation.target)
     const inner = target.filters
-      .flatMap(field => filtersOf(target.fields.get(field)!, [...given.lookup(target.name)]))
+      .flatMap(field => filtersOf(target, target.fields.get(field)!, [...given.lookup(target.name)]))
       .filter((_, i) => i % 13 === 0)
     const filters: Json[] = inner.flatMap(f => [{ [name]: f }, { not: { [name]: f } }])
     filters.push({ [name]: {} }, { not: { [name]: {} } })

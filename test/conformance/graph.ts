@@ -61,6 +61,7 @@ export function selection(resource: Resource): string {
   return [...resource.fields.values()]
     .map(({ name, kind, schema }) => {
       if (kind === 'externalIds') return `${name} { source id }`
+      if (kind === 'links') return `${name} { ${Object.keys(schema.items!.properties as object).join(' ')} }`
       return kind === 'object' ? `${name} { ${Object.keys(schema.properties as object).join(' ')} }` : name
     })
     .join(' ')

@@ -111,8 +111,10 @@ async function relationScopes(t: Test, world: World, resource: Resource): Promis
       if (same) t.equal(reply.status, 200)
       else t.match(reply, { status: 403, body: expected }, `${name} needs its scope`)
     }
+    // A link that only operations make is empty here, and so is never followed.
+    const followed = kind === 'many' || resource.createBody.properties[field] !== undefined
     const graphs = [
-      await world.graphql(query, { id }, own),
+      ...(followed ? [await world.graphql(query, { id }, own)] : []),
       await graphList(world, resource, { filter }, 'id', own)
     ]
     for (const { body } of graphs) {
@@ -143,7 +145,7 @@ async function lookups(t: Test, world: World, resource: Resource): Promise<void>
     { id },
     poor
   )
-  t.same(node.body, { data: { node: null, nodes: [null] } }, 'a record one may not read is as none')
+  t.same(node.body.data, { node: null, nodes: [null] }, 'a record one may not read is as none')
   if (!has(world, resource, 'create')) return
   const reader = await credential(world, [resource.permissions.read])
   const refused = await world.call('POST', `/v1/${resource.plural}`, {}, reader)

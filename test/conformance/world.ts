@@ -64,7 +64,7 @@ export async function credential(world: World, scopes: string[]): Promise<{ auth
 const poolSize = 4
 
 /** Ids of a few records that references may point to, made when first asked for. */
-async function pool(world: World, target: Resource): Promise<string[]> {
+export async function pool(world: World, target: Resource): Promise<string[]> {
   const known = world.pools.get(target.name)
   if (known) return known
   const ids: string[] = []

@@ -37,7 +37,13 @@ export const jwtSecret = 'a-test-secret-of-more-than-32-characters'
 /** The whole program on a database of its own, with a workspace and a key; gone when the test ends. */
 export async function testApp(t: Test, env: Record<string, string> = {}): Promise<TestApp> {
   const url = await testDatabase(t)
-  const config = readConfig({ DATABASE_URL: url, JWT_SECRET: jwtSecret, LOG_LEVEL: 'fatal', ...env })
+  const config = readConfig({
+    DATABASE_URL: url,
+    JWT_SECRET: jwtSecret,
+    LOG_LEVEL: 'fatal',
+    RATE_LIMIT: '0',
+    ...env
+  })
   const database = openDatabase({
     url,
     maxConnections: config.databasePool,

@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks'
-import { shown } from '../../resources/events/operations.js'
+import { shown } from '../../resources/events/read.js'
 import { version } from '../../version.js'
 import type { Endpoint } from './lease.js'
 import type { Due } from './portions.js'

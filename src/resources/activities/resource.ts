@@ -9,13 +9,19 @@ export const activities = resource({
   plural: 'activities',
   description: 'A conversation, a note or a task, about any of a contact, company, lead and deal.',
   table,
+  createOnly: {
+    completedAt: About(
+      'When it was completed; null until then. It follows from the status; a creation may tell a past time.',
+      Nullable(Instant())
+    )
+  },
   fields: {
     type: About('What it is.', Enum('ActivityType', types)),
     direction: About('Who began it.', Nullable(Enum('ActivityDirection', ['inbound', 'outbound']))),
     subject: About('What it is about, in a line.', Nullable(Text(500))),
     body: About('What was said or is to be done.', Nullable(Text(100000))),
     status: About(
-      'Planned, completed or canceled.',
+      'Planned, completed or canceled. Unless said, a task, what is due but has no occurredAt, and what lies ahead is planned; all else is completed.',
       Enum('ActivityStatus', ['planned', 'completed', 'canceled'])
     ),
     dueAt: About('When it should be done.', Nullable(Instant())),
@@ -29,9 +35,6 @@ export const activities = resource({
     leadId: Nullable(Id('The lead it is about.')),
     dealId: Nullable(Id('The deal it is about.')),
     ownerId: Nullable(Id('The user who does it.'))
-  },
-  readonly: {
-    completedAt: About('When it was completed; null until then.', Nullable(Instant()))
   },
   filters: [
     'type',
@@ -51,12 +54,19 @@ export const activities = resource({
     'dealId',
     'ownerId'
   ],
+  events: { completed: 'A planned activity was completed.' },
   sorts: ['occurredAt', 'dueAt'],
+  search: { title: ['subject'] },
   rules: {
     activities_ended: {
       pointer: '/endedAt',
       code: 'before_start',
       message: 'endedAt lies before occurredAt.'
+    },
+    activities_completed: {
+      pointer: '/completedAt',
+      code: 'not_completed',
+      message: 'An activity that is not completed has no completedAt.'
     }
   },
   relations: {

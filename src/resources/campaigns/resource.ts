@@ -22,6 +22,7 @@ export const campaigns = resource({
   },
   filters: ['name', 'channel', 'direction', 'startDate', 'endDate', 'budget', 'currency'],
   sorts: ['name'],
+  search: { title: ['name'] },
   rules: {
     campaigns_dates: { pointer: '/endDate', code: 'before_start', message: 'endDate lies before startDate.' }
   },

@@ -11,7 +11,7 @@ import {
   Text,
   Url
 } from '../../kernel/schema.js'
-import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../shared.js'
+import { AddressSchema, CountryCode, LifecycleHistory, LifecycleStage, Relationships } from '../shared.js'
 import { companies as table } from './table.js'
 
 export const companies = resource({
@@ -19,6 +19,7 @@ export const companies = resource({
   plural: 'companies',
   description: 'An organisation that the business deals with.',
   table,
+  onCreate: { lifecycleHistory: LifecycleHistory() },
   fields: {
     name: About('What it is called.', Text(300)),
     domain: About('Its internet domain, lower case, without www; not unique.', Nullable(Domain())),
@@ -53,6 +54,7 @@ export const companies = resource({
     'ownerId'
   ],
   sorts: ['name'],
+  search: { title: ['name'], also: ['domain', 'phone'] },
   relations: {
     parent: one('company', 'parentId'),
     owner: one('user', 'ownerId'),

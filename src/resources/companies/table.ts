@@ -1,6 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { check, foreignKey, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { decimal, recordColumns, recordIndexes, textSort, type Address } from '../../database/columns.js'
+import {
+  decimal,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex,
+  textSort,
+  type Address
+} from '../../database/columns.js'
 import { users } from '../identity/table.js'
 
 export const companies = pgTable(
@@ -22,10 +30,16 @@ export const companies = pgTable(
     lifecycleStage: text('lifecycle_stage'),
     sourceChannel: text('source_channel'),
     parentId: uuid('parent_id'),
-    ownerId: uuid('owner_id')
+    ownerId: uuid('owner_id'),
+    searchText: searchColumn({ title: ['name'], also: ['domain', 'phone'] })
   },
   t => [
     ...recordIndexes('companies', t),
+    searchIndex('companies', t),
+    // Figures leave out who is in the bin: few among many.
+    index('companies_bin')
+      .on(t.workspaceId, t.id)
+      .where(sql`deleted_at is not null`),
     index('companies_name').on(t.workspaceId, textSort(t.name, false), t.id),
     index('companies_domain').on(t.workspaceId, t.domain),
     index('companies_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),

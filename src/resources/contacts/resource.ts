@@ -11,7 +11,7 @@ import {
   Text,
   TimeZone
 } from '../../kernel/schema.js'
-import { AddressSchema, CountryCode, LifecycleStage, Relationships } from '../shared.js'
+import { AddressSchema, CountryCode, LifecycleHistory, LifecycleStage, Relationships } from '../shared.js'
 import { contacts as table } from './table.js'
 
 export const contacts = resource({
@@ -19,6 +19,7 @@ export const contacts = resource({
   plural: 'contacts',
   description: 'A person that the business deals with.',
   table,
+  onCreate: { lifecycleHistory: LifecycleHistory() },
   fields: {
     firstName: About('Given name.', Nullable(Text(200))),
     lastName: About('Family name.', Nullable(Text(200))),
@@ -60,11 +61,12 @@ export const contacts = resource({
     'tags'
   ],
   sorts: ['firstName', 'lastName'],
+  search: { title: ['firstName', 'lastName'], also: ['email', 'phone'] },
   relations: {
     company: one('company', 'companyId'),
     campaign: one('campaign', 'campaignId'),
     owner: one('user', 'ownerId'),
-    deals: many('deal', 'primaryContactId'),
+    deals: many('deal', 'contacts'),
     leads: many('lead', 'contactId'),
     activities: many('activity', 'contactId'),
     orders: many('order', 'contactId'),

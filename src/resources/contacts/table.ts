@@ -5,6 +5,8 @@ import {
   day,
   recordColumns,
   recordIndexes,
+  searchColumn,
+  searchIndex,
   textSort,
   type Address
 } from '../../database/columns.js'
@@ -35,10 +37,16 @@ export const contacts = pgTable(
     interests: text('interests').array().notNull().default([]),
     needs: text('needs'),
     painPoints: text('pain_points'),
-    tags: text('tags').array().notNull().default([])
+    tags: text('tags').array().notNull().default([]),
+    searchText: searchColumn({ title: ['first_name', 'last_name'], also: ['email', 'phone'] })
   },
   t => [
     ...recordIndexes('contacts', t),
+    searchIndex('contacts', t),
+    // Figures leave out who is in the bin: few among many.
+    index('contacts_bin')
+      .on(t.workspaceId, t.id)
+      .where(sql`deleted_at is not null`),
     index('contacts_last_name').on(t.workspaceId, textSort(t.lastName), t.id),
     index('contacts_first_name').on(t.workspaceId, textSort(t.firstName), t.id),
     index('contacts_email').on(t.workspaceId, sql`lower(${t.email})`),

@@ -1,12 +1,13 @@
 import sql from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import type { TransactionContext } from '../../kernel/context.js'
+import { refuseFuture } from '../../kernel/clock.js'
 import { fieldError, KithError, notFound } from '../../kernel/errors.js'
 import { changeRecords, type Change } from '../../kernel/write.js'
 import { findRecords } from '../../kernel/read.js'
 import { recompute, storeHistory, type DerivedState, type NewHistoryRow } from './history.js'
 import { deals } from './resource.js'
-import { loadStages, refuseArchived, refuseFuture, refuseSilentLoss, stageAt, type Stages } from './stages.js'
+import { loadStages, refuseArchived, refuseSilentLoss, stageAt, type Stages } from './stages.js'
 
 /** A deal enters a stage, now or at a past time. */
 export interface Move {
@@ -37,7 +38,7 @@ interface Locked {
 async function lockDeals(ctx: TransactionContext, ids: readonly string[]): Promise<Map<string, Locked>> {
   const rows = await ctx.db.query<Locked>(sql`
     select t.id, t.version, t.stage_id as "stageId", t.status, t.opened_at as "openedAt", t.lost_reason as "lostReason"
-    from deals t where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[]) and t.deleted_at is null
+    from deals t where ${visible(ctx, deals, 't')} and t.id = any(${ids}::uuid[]) and t.deleted_at is null
     order by t.id for no key update of t`)
   return new Map(rows.map(r => [r.id, r]))
 }
@@ -50,7 +51,7 @@ function toRow(move: Move, deal: Locked | undefined, stages: Stages): NewHistory
     })
   }
   const stage = stageAt(stages, move.stageId, '/stageId')
-  refuseFuture(stages, move.at, '/at')
+  refuseFuture(stages.now, move.at, '/at')
   const problem =
     refuseArchived(stage, '/stageId') ?? refuseSilentLoss(stage, move.lostReason ?? deal.lostReason)
   if (problem) throw problem

@@ -7,15 +7,53 @@ import {
   Enum,
   Id,
   Instant,
+  Links,
   Money,
   Nullable,
+  Reference,
   Share,
   Text,
   Type
 } from '../../kernel/schema.js'
-import { deals as table } from './table.js'
+import { deals as table, type DealContact } from './table.js'
 
 export const dealStatuses = ['open', 'won', 'lost'] as const
+
+/** How many contacts a deal may have. */
+export const mostContacts = 100
+
+const DealContacts = () =>
+  Links<DealContact>(
+    'DealContact',
+    {
+      target: 'contact',
+      member: 'contactId',
+      table: 'deal_contacts',
+      record: 'deal_id',
+      linked: 'contact_id'
+    },
+    {
+      contactId: Reference('contact', 'The person.'),
+      role: Type.Optional(
+        About(
+          'The part this person has in the decision; null where it is not known.',
+          Nullable(
+            Enum('DealContactRole', [
+              'decision_maker',
+              'economic_buyer',
+              'champion',
+              'influencer',
+              'user',
+              'blocker',
+              'other'
+            ])
+          )
+        )
+      )
+    },
+    mostContacts,
+    'Everybody who has a part in the deal, the primary contact always among them; nobody twice.'
+  )
 
 /** The past of an imported deal: where it stood since when, and what was known of it then. */
 const HistoryInput = Type.Array(
@@ -70,13 +108,21 @@ export const deals = resource({
     campaignId: Nullable(Id('The campaign it came from.')),
     productId: Nullable(Id('What would be bought.')),
     companyId: Nullable(Id('The company that would buy.')),
-    primaryContactId: Nullable(Id('The person who would buy.')),
+    primaryContactId: Nullable(
+      Id('The person who would buy: one of the contacts, added to them where it is not.')
+    ),
+    contacts: DealContacts(),
     ownerId: Nullable(Id('The user who works on it.'))
   },
   readonly: {
     status: About('Open, won or lost: the kind of its stage.', Enum('DealStatus', dealStatuses)),
     stageEnteredAt: About('When it entered its stage.', Instant()),
-    closedAt: About('When it was last won or lost; null while open.', Nullable(Instant()))
+    closedAt: About('When it was last won or lost; null while open.', Nullable(Instant())),
+    leadId: Nullable(Id('The lead it came from: the first one that became it.'))
+  },
+  events: {
+    stage_changed: 'A deal entered another stage; won and lost are stages too.',
+    history_changed: 'The past of a deal changed, not the stage it is in.'
   },
   filters: [
     'name',
@@ -98,14 +144,18 @@ export const deals = resource({
     'productId',
     'companyId',
     'primaryContactId',
+    'leadId',
+    'contacts',
     'ownerId'
   ],
   sorts: ['name', 'openedAt', 'closedAt', 'expectedCloseDate'],
+  search: { title: ['name'] },
   relations: {
     pipeline: one('pipeline', 'pipelineId'),
     stage: one('stage', 'stageId'),
     company: one('company', 'companyId'),
     primaryContact: one('contact', 'primaryContactId'),
+    lead: one('lead', 'leadId'),
     campaign: one('campaign', 'campaignId'),
     product: one('product', 'productId'),
     owner: one('user', 'ownerId'),

@@ -2,6 +2,7 @@ import sql from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { fieldError, type KithError } from '../../kernel/errors.js'
+import { stages } from '../pipelines/resource.js'
 
 /** A stage as it is now, with what its pipeline asks of a deal. */
 export interface StageSnapshot {
@@ -32,7 +33,7 @@ export async function loadStages(ctx: Context, ids: readonly string[]): Promise<
       select s.id, s.name, s.kind, s.position, s.archived, s.pipeline_id as "pipelineId",
         p.name as "pipelineName", p.lost_reason_required as "lostReasonRequired"
       from stages s join pipelines p on p.workspace_id = s.workspace_id and p.id = s.pipeline_id
-      where ${visible(ctx, 's')} and s.id = any(${ids}::uuid[]) and s.deleted_at is null and p.deleted_at is null
+      where ${visible(ctx, stages, 's')} and s.id = any(${ids}::uuid[]) and s.deleted_at is null and p.deleted_at is null
       order by s.id for key share of s, p
     )
     select c.now, f.* from (select date_trunc('milliseconds', clock_timestamp()) as now) c left join found f on true`)
@@ -47,12 +48,6 @@ export function stageAt(stages: Stages, id: string, pointer: string): StageSnaps
   const stage = stages.byId.get(id.toLowerCase())
   if (stage) return stage
   throw fieldError('unknown_reference', pointer, `${pointer} does not point to a stage we know.`)
-}
-
-/** 422 for a moment that has not come yet. */
-export function refuseFuture(stages: Stages, at: string | undefined, pointer: string): void {
-  if (at === undefined || Date.parse(at) <= stages.now) return
-  throw fieldError('unprocessable', pointer, `${pointer} lies in the future.`, 'future')
 }
 
 /** 422 for a stage that takes no more deals. */

@@ -4,6 +4,7 @@ import {
   foreignKey,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -17,6 +18,8 @@ import {
   instant,
   recordColumns,
   recordIndexes,
+  searchColumn,
+  searchIndex,
   textSort
 } from '../../database/columns.js'
 import { campaigns } from '../campaigns/table.js'
@@ -25,6 +28,12 @@ import { contacts } from '../contacts/table.js'
 import { pipelines, stages } from '../pipelines/table.js'
 import { products } from '../products/table.js'
 import { users } from '../identity/table.js'
+
+/** Who has a part in a deal, and which. */
+export interface DealContact {
+  contactId: string
+  role: string | null
+}
 
 /** Stage, status, furthestPosition, openedAt and closedAt follow from `dealHistory` by one recompute. */
 export const deals = pgTable(
@@ -53,10 +62,15 @@ export const deals = pgTable(
     productId: uuid('product_id'),
     companyId: uuid('company_id'),
     primaryContactId: uuid('primary_contact_id'),
-    ownerId: uuid('owner_id')
+    contacts: jsonb('contacts').$type<DealContact[]>().notNull().default([]),
+    // Its foreign key is made by a migration of its own: a lead's table names that of deals.
+    leadId: uuid('lead_id'),
+    ownerId: uuid('owner_id'),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('deals', t),
+    searchIndex('deals', t),
     index('deals_name').on(t.workspaceId, textSort(t.name, false), t.id),
     index('deals_opened').on(t.workspaceId, t.openedAt, t.id),
     index('deals_closed').on(t.workspaceId, sql`coalesce(closed_at, 'infinity'::timestamptz)`, t.id),
@@ -65,6 +79,7 @@ export const deals = pgTable(
     index('deals_pipeline').on(t.workspaceId, t.pipelineId, t.openedAt, t.id),
     index('deals_company').on(t.workspaceId, t.companyId, t.createdAt, t.id),
     index('deals_contact').on(t.workspaceId, t.primaryContactId, t.createdAt, t.id),
+    index('deals_lead').on(t.workspaceId, t.leadId, t.createdAt, t.id),
     index('deals_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
     index('deals_campaign').on(t.workspaceId, t.campaignId, t.createdAt, t.id),
     index('deals_product').on(t.workspaceId, t.productId, t.createdAt, t.id),
@@ -95,6 +110,23 @@ export const deals = pgTable(
       columns: [t.workspaceId, t.ownerId],
       foreignColumns: [users.workspaceId, users.id]
     })
+  ]
+)
+
+/** The contacts of deals, one row each: the same as the deals' own column, for the way from a contact to its deals. */
+export const dealContacts = pgTable(
+  'deal_contacts',
+  {
+    workspaceId: uuid('workspace_id').notNull(),
+    dealId: uuid('deal_id').notNull(),
+    contactId: uuid('contact_id').notNull(),
+    role: text('role')
+  },
+  t => [
+    primaryKey({ name: 'deal_contacts_pkey', columns: [t.workspaceId, t.dealId, t.contactId] }),
+    index('deal_contacts_contact').on(t.workspaceId, t.contactId, t.dealId),
+    belongsTo('deal_contacts_deal', t.workspaceId, t.dealId, deals),
+    belongsTo('deal_contacts_contact', t.workspaceId, t.contactId, contacts)
   ]
 )
 

@@ -1,4 +1,5 @@
 import type { Context } from '../../kernel/context.js'
+import { refuseFuture } from '../../kernel/clock.js'
 import { fieldError, KithError } from '../../kernel/errors.js'
 import { changeRecords, createRecords, type ChangeRow, type NewRow } from '../../kernel/write.js'
 import { checkProposals, type Proposal, type Writer } from '../../kernel/writer.js'
@@ -10,8 +11,10 @@ import {
   type NewHistoryRow,
   type Values
 } from './history.js'
+import { checkContacts, patchedPeople, storeContacts, withChangedPeople, withPeople } from './contacts.js'
 import { deals } from './resource.js'
-import { loadStages, refuseArchived, refuseFuture, refuseSilentLoss, stageAt, type Stages } from './stages.js'
+import { loadStages, refuseArchived, refuseSilentLoss, stageAt, type Stages } from './stages.js'
+import type { DealContact } from './table.js'
 
 interface HistoryInput extends Values {
   stageId: string
@@ -54,7 +57,7 @@ function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[]
     set.set(i, values)
   }
   const rows = history.map((row, i): NewHistoryRow => {
-    refuseFuture(stages, row.at, `/history/${i}/at`)
+    refuseFuture(stages.now, row.at, `/history/${i}/at`)
     const stage = stageAt(stages, row.stageId, `/history/${i}/stageId`)
     return { dealId: id, at: row.at, stage, ...(set.has(i) && { values: set.get(i)! }) }
   })
@@ -77,7 +80,7 @@ function fromHistory(id: string, deal: NewDeal & Values, history: HistoryInput[]
 }
 
 function prepare(id: string, deal: NewDeal & Values, stages: Stages): Prepared {
-  refuseFuture(stages, deal.openedAt, '/openedAt')
+  refuseFuture(stages.now, deal.openedAt, '/openedAt')
   if (deal.history) return fromHistory(id, deal, deal.history, stages)
   if (deal.stageId === undefined) {
     throw fieldError('invalid_input', '/stageId', '/stageId is needed without history.', 'required')
@@ -98,7 +101,7 @@ function prepare(id: string, deal: NewDeal & Values, stages: Stages): Prepared {
 }
 
 async function check(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>> {
-  const problems = await checkProposals(ctx, deals, rows)
+  const problems = new Map([...(await checkProposals(ctx, deals, rows)), ...checkContacts(rows)])
   const created = rows.filter(r => r.created && !problems.has(r.id))
   if (created.length === 0) return problems
   const stages = await loadStages(ctx, [...new Set(stageIds(created))])
@@ -130,16 +133,21 @@ async function create(ctx: Context, rows: readonly NewRow[]) {
     rows.map((row, i) => {
       const { firstAt, dealId: _id, ...state } = states.get(row.id)!
       const openedAt = earlier(row.values.openedAt as string | undefined, firstAt)
-      return { ...row, values: { ...row.values, ...prepared[i]!.values, ...state, openedAt } }
+      return { ...row, values: { ...withPeople(row.values), ...prepared[i]!.values, ...state, openedAt } }
     })
   )
   // A row whose external id somebody else claimed meanwhile was not made, and has no history.
   const made = (JSON.parse(history) as { deal_id: string }[]).filter(h => records.has(h.deal_id))
   await storeHistory(ctx, JSON.stringify(made))
+  await storeContacts(
+    ctx,
+    [...records.values()].filter(r => (r.contacts as DealContact[]).length > 0).map(r => r.id)
+  )
   return records
 }
 
-async function change(ctx: Context, rows: readonly ChangeRow[]) {
+async function change(ctx: Context, given: readonly ChangeRow[]) {
+  const rows = await patchedPeople(ctx, given)
   const changes = await changeRecords(ctx, deals, rows)
   const valued = rows.filter(
     r => changes.get(r.id)?.outcome === 'changed' && valuedFields.some(f => r.patch[f] !== undefined)
@@ -149,8 +157,9 @@ async function change(ctx: Context, rows: readonly ChangeRow[]) {
       ctx,
       valued.map(r => r.id)
     )
+  await storeContacts(ctx, withChangedPeople(rows, changes))
   return changes
 }
 
-/** Writes deals together with their history. */
+/** Writes deals together with their history and the rows of their contacts. */
 export const dealWriter: Writer = { atomic: true, check, create, change }

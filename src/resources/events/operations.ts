@@ -1,98 +1,76 @@
 import type { Context } from '../../kernel/context.js'
-import { KithError, parameterError } from '../../kernel/errors.js'
-import { feedHead, readEvents, type EventRow } from '../../kernel/events.js'
-import { operation, value, type Operation } from '../../kernel/operation.js'
-import { allResources } from '../../kernel/resource.js'
 import {
-  Bool,
-  Closed,
-  Enum,
-  Id,
-  Instant,
-  Integer,
-  List,
-  Nullable,
-  Text,
-  Type,
-  type Static
-} from '../../kernel/schema.js'
-import { JsonValue } from '../../kernel/standard-schemas.js'
-import { suggestion } from '../../kernel/validate.js'
+  allEventTypes,
+  eventSchema,
+  payloadSchema,
+  payloadVersion,
+  publicSchema,
+  Sequence
+} from '../../kernel/event-types.js'
+import { operation, stream, value, type Operation } from '../../kernel/operation.js'
+import { About, Bool, Closed, Id, Integer, Json, Text, Type } from '../../kernel/schema.js'
+import type { Watch } from '../../kernel/events.js'
+import { Feed, type Sequencer } from './read.js'
 
-const Sequence = () => Text(19, { pattern: '^[0-9]{1,18}$', examples: ['4711'] })
+const types = Type.Optional(Text(1000, { description: 'Comma-separated; `deal.*` stands for all of deals.' }))
+const resource = Type.Optional(Text(50))
+const recordId = Type.Optional(Id())
+const after = Type.Optional(
+  About('The last sequence that was read; from the oldest event that is kept unless said.', Sequence())
+)
+const common = { kind: 'read', permission: 'events:read' } as const
 
-export const eventSchema = Closed({
-  id: Id('Stable across retries and readers.'),
-  sequence: Sequence(),
-  type: Text(100),
-  resource: Text(50),
-  recordId: Id(),
-  occurredAt: Instant(),
-  recordedAt: Instant(),
-  actor: Closed({ type: Enum('ActorType', ['user', 'key', 'system']), id: Nullable(Id()) }),
-  requestId: Text(200),
-  idempotencyKey: Nullable(Text(255)),
-  data: JsonValue('The record after the change.'),
-  previous: JsonValue('The fields that changed, as they were; null for a new record.'),
-  changedFields: List(Text(100), 200)
+const listEventTypes = operation({
+  ...common,
+  name: 'event-types.list',
+  summary: 'The types of events',
+  description: 'Each with a JSON Schema of its payload.',
+  rest: 'GET /event-types',
+  graphql: 'eventTypes',
+  result: value(
+    Closed({
+      data: Type.Array(
+        Closed({
+          type: Text(100),
+          payloadVersion: Text(10),
+          resource: Text(50),
+          description: Text(1000),
+          schema: Json('The JSON Schema of such an event.')
+        })
+      )
+    })
+  ),
+  run: () =>
+    Promise.resolve({
+      data: allEventTypes().map(t => ({
+        type: t.type,
+        payloadVersion,
+        resource: t.resource.name,
+        description: t.description,
+        schema: publicSchema(payloadSchema(t))
+      }))
+    })
 })
 
-/** An event as readers and webhooks get it. */
-export function shown(row: EventRow): Static<typeof eventSchema> {
-  const { actorType, actorId, ...event } = row
-  const previous = row.previous as Record<string, unknown> | null
-  return {
-    ...event,
-    actor: { type: actorType, id: actorId },
-    changedFields: Object.keys(previous ?? {})
-  } as Static<typeof eventSchema>
-}
-
-const later = (a: string, b: string) => (BigInt(a) > BigInt(b) ? a : b)
-
-// A position that was never given belongs to another feed; reading on from it would pass over events.
-function refuseBeyond(after: string, head: string): void {
-  if (BigInt(after) <= BigInt(head)) return
-  const message = `after lies beyond ${head}, the last sequence given.`
-  throw new KithError('unprocessable', message, {
-    errors: [{ in: 'query', parameter: 'after', code: 'beyond_head', message }]
-  })
-}
-
-// A misspelt name would be a feed that stays empty for ever.
-function checkNames(types: string[] | undefined, resource: string | undefined): void {
-  const resources = allResources().map(r => r.name)
-  if (resource !== undefined && !resources.includes(resource)) {
-    const hint = suggestion(resource, resources)
-    throw parameterError('resource', `${resource} is not a resource.${hint}`, 'unknown_resource')
-  }
-  const prefixes = allResources().map(r => r.eventName)
-  const wrong = types?.find(type => !/^[a-z_]*\*/.test(type) && !prefixes.includes(type.split('.')[0]!))
-  if (wrong === undefined) return
-  const hint = suggestion(wrong.split('.')[0]!, prefixes)
-  throw parameterError('types', `${wrong} is not a type of events.${hint}`, 'unknown_type')
-}
-
-/** The change feed. Committed events are given their sequence before it is read, so a caller sees its own writes. */
-export function eventOperations(sequence: (workspaceId: string) => Promise<void>): Operation[] {
+/** The change feed: pages, pages that wait, a stream, and the types of events. */
+export function eventOperations(sequence: Sequencer, watch: Watch): Operation[] {
+  const feed = new Feed(sequence, watch)
   return [
     operation({
+      ...common,
       name: 'events.list',
-      kind: 'read',
-      permission: 'events:read',
       summary: 'The change feed',
       description:
-        'Every change after a sequence, once and in order per record. Keep the last sequence and ask on from there.',
+        'Every change after a sequence, once and in order per record. Keep the last sequence and ask on from there; with `wait` the answer comes with the first event. A position whose events are no longer kept is a 410 that says where to start again.',
       rest: 'GET /events',
-      graphql: 'eventFeed',
+      graphql: 'events',
       query: Closed({
-        after: Type.Optional(Sequence()),
+        after,
         limit: Type.Optional(Integer(1, 1000)),
-        types: Type.Optional(
-          Text(1000, { description: 'Comma-separated; `deal.*` stands for all of deals.' })
-        ),
-        resource: Type.Optional(Text(50)),
-        recordId: Type.Optional(Id())
+        types,
+        resource,
+        recordId,
+        wait: Type.Optional(About('Seconds to wait for an event where there is none yet.', Integer(0, 60)))
       }),
       result: value(
         Closed({
@@ -100,18 +78,24 @@ export function eventOperations(sequence: (workspaceId: string) => Promise<void>
           page: Closed({ hasMore: Bool(), nextCursor: Sequence() })
         })
       ),
-      async run(ctx: Context, { after = '0', limit = 100, types, resource, recordId }) {
-        const names = types?.split(',')
-        checkNames(names, resource)
-        await sequence(ctx.workspaceId)
-        const head = await feedHead(ctx)
-        refuseBeyond(after, head)
-        const rows = await readEvents(ctx, { after, limit, types: names, resource, recordId })
-        const data = rows.slice(0, limit).map(shown)
-        const hasMore = rows.length > limit
-        const last = data.at(-1)?.sequence ?? after
-        return { data, page: { hasMore, nextCursor: hasMore ? last : later(last, head) } }
+      run: (ctx: Context, { wait = 0, limit = 100, after, types, resource, recordId }) =>
+        feed.nextPage(ctx, { after, limit, types, resource, recordId }, wait * 1000)
+    }),
+    operation({
+      ...common,
+      name: 'events.stream',
+      summary: 'The change feed as a stream',
+      description:
+        'Server-sent events, one for each change, whose id is its sequence: a client that connects again with Last-Event-ID misses none.',
+      rest: 'GET /events/stream',
+      graphql: 'events',
+      query: Closed({ after, types, resource, recordId }),
+      result: stream(eventSchema),
+      async run(ctx: Context, { after, types, resource, recordId }) {
+        const request = { after, limit: 200, types, resource, recordId }
+        return feed.follow(ctx, request, await feed.page(ctx, request))
       }
-    })
+    }),
+    listEventTypes
   ]
 }

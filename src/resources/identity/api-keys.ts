@@ -1,12 +1,11 @@
 import sql from 'sql-template-tag'
+import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { fieldError, KithError, notFound } from '../../kernel/errors.js'
 import { operation, record, value, type Operation } from '../../kernel/operation.js'
 import { About, Closed, Integer, Text, Type } from '../../kernel/schema.js'
 import { byId } from '../../kernel/standard-schemas.js'
 import { standardOperations } from '../../kernel/standard.js'
-import { suggestion } from '../../kernel/validate.js'
-import { allResources } from '../../kernel/resource.js'
 import {
   changeOne,
   checkProposals,
@@ -17,26 +16,7 @@ import {
 } from '../../kernel/writer.js'
 import { newKey } from './keys.js'
 import { apiKeys } from './resource.js'
-
-const knownScopes = () => [
-  'admin',
-  'events:read',
-  'metrics:read',
-  ...allResources().flatMap(r => [r.permissions.read, `${r.plural}:write`])
-]
-
-function checkScopes(scopes: readonly string[]): void {
-  const known = [...new Set(knownScopes())]
-  const index = scopes.findIndex(s => !known.includes(s))
-  if (index < 0) return
-  const hint = suggestion(scopes[index]!, known)
-  throw fieldError(
-    'invalid_input',
-    `/scopes/${index}`,
-    `${scopes[index]} is not a scope.${hint}`,
-    'unknown_scope'
-  )
-}
+import { refuseScopes } from './scopes.js'
 
 function refusePast(expiresAt: unknown): KithError | undefined {
   if (typeof expiresAt !== 'string' || Date.parse(expiresAt) > Date.now()) return undefined
@@ -87,7 +67,8 @@ const createApiKey = operation({
   status: 201,
   secret: true,
   run(ctx, { body }) {
-    checkScopes(body.scopes as string[])
+    const problem = refuseScopes(body.scopes as string[])
+    if (problem) throw problem
     return createKey(ctx, body)
   }
 })
@@ -111,8 +92,9 @@ const rotateApiKey = operation({
   atomic: true,
   async run(ctx, { id, body, expectedVersion }) {
     const [old] = await ctx.db.query<{ hash: string; until: string; revoked: boolean }>(sql`
-      select secret_hash as hash, revoked_at is not null as revoked, clock_timestamp() + ${body.graceSeconds ?? 0} * interval '1 second' as until
-      from api_keys where workspace_id = ${ctx.workspaceId} and id = ${id} for no key update`)
+      select k.secret_hash as hash, k.revoked_at is not null as revoked,
+        clock_timestamp() + ${body.graceSeconds ?? 0} * interval '1 second' as until
+      from api_keys k where ${visible(ctx, apiKeys, 'k')} and k.id = ${id} for no key update`)
     if (!old) throw notFound('apiKey')
     if (old.revoked) throw new KithError('unprocessable', 'The key is revoked.')
     const { key, hash, hint } = newKey(ctx.workspaceId)

@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag'
 import { may } from '../../kernel/authorize.js'
-import type { Context, Db } from '../../kernel/context.js'
-import { principalOfUser, systemPrincipal, type Principal } from './principals.js'
+import type { Context, Db, Principal } from '../../kernel/context.js'
+import { principalOfUser, systemPrincipal } from './principals.js'
 
 /**
  * What a user or key that was seen before may do by now, or undefined where it is gone: deleted, inactive, revoked or

@@ -1,5 +1,5 @@
 import sql from 'sql-template-tag'
-import type { Context } from '../../kernel/context.js'
+import { rowScopes, type Context } from '../../kernel/context.js'
 import { KithError } from '../../kernel/errors.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
 import { findRecord } from '../../kernel/read.js'
@@ -85,8 +85,9 @@ const me = operation({
         type: ['object', 'null'],
         'x-resource': 'user'
       }),
+      role: About('The role of the user; null for a key without one.', Nullable(Text(40))),
       scopes: List(Text(100), 1000),
-      rowScope: Enum('RowScope', ['all'])
+      rowScope: Enum('RowScope', rowScopes)
     })
   ),
   async run(ctx) {
@@ -98,6 +99,7 @@ const me = operation({
       actorType: ctx.actor.type,
       actorId: ctx.actor.id,
       user: user ?? null,
+      role: (user?.role as string | undefined) ?? null,
       scopes: [...ctx.scopes].sort(),
       rowScope: ctx.rowScope
     }

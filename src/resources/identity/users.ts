@@ -1,5 +1,5 @@
 import sql from 'sql-template-tag'
-import { may } from '../../kernel/authorize.js'
+import { may, visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { fieldError, KithError, notFound } from '../../kernel/errors.js'
 import { nothing, operation, type Operation } from '../../kernel/operation.js'
@@ -10,6 +10,8 @@ import { changeRecords, createRecords, type NewRow } from '../../kernel/write.js
 import { checkProposals, settled, standardWriter, type Proposal, type Writer } from '../../kernel/writer.js'
 import { hashPassword, verifyPassword } from './passwords.js'
 import { Password, users } from './resource.js'
+import { reassignRecords } from './reassign.js'
+import { unknownRoles } from './roles.js'
 
 async function createUsers(ctx: Context, rows: readonly NewRow[]) {
   const hashed = await Promise.all(
@@ -25,15 +27,46 @@ async function createUsers(ctx: Context, rows: readonly NewRow[]) {
 async function takenEmails(ctx: Context, emails: readonly string[]): Promise<Map<string, string>> {
   if (emails.length === 0) return new Map()
   const rows = await ctx.db.query<{ id: string; email: string }>(
-    sql`select id, lower(email) as email from users
-        where workspace_id = ${ctx.workspaceId} and lower(email) = any(${emails}::text[]) and deleted_at is null`
+    sql`select u.id, lower(u.email) as email from users u
+        where ${visible(ctx, users, 'u')} and lower(u.email) = any(${emails}::text[]) and u.deleted_at is null`
   )
   return new Map(rows.map(r => [r.email, r.id]))
+}
+
+// A role may be gone by the time that its user comes back from the bin.
+async function rolesOfRestored(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, string>> {
+  const ids = rows.filter(r => r.values.deletedAt === null).map(r => r.id)
+  if (ids.length === 0) return new Map()
+  const found = await ctx.db.query<{ id: string; role: string }>(
+    sql`select u.id, u.role from users u where ${visible(ctx, users, 'u')} and u.id = any(${ids}::uuid[])`
+  )
+  return new Map(found.map(u => [u.id, u.role]))
+}
+
+async function checkRoles(
+  ctx: Context,
+  rows: readonly Proposal[],
+  problems: Map<string, KithError>
+): Promise<void> {
+  const restored = await rolesOfRestored(ctx, rows)
+  const given = rows.flatMap(({ id, values }) => {
+    const role = (values.role as string | undefined) ?? restored.get(id)
+    return role === undefined ? [] : [{ id, role }]
+  })
+  const unknown = await unknownRoles(
+    ctx,
+    given.map(g => g.role)
+  )
+  for (const { id, role } of given) {
+    if (!unknown.has(role)) continue
+    problems.set(id, fieldError('unknown_reference', '/role', `${role} is not a role we know.`))
+  }
 }
 
 // An e-mail signs in one user: a conflict names the one who has it.
 async function checkUsers(ctx: Context, rows: readonly Proposal[]): Promise<Map<string, KithError>> {
   const problems = await checkProposals(ctx, users, rows)
+  await checkRoles(ctx, rows, problems)
   const emailOf = (row: Proposal) => (row.values.email as string | undefined)?.toLowerCase()
   const owners = await takenEmails(
     ctx,
@@ -54,7 +87,12 @@ async function checkUsers(ctx: Context, rows: readonly Proposal[]): Promise<Map<
   return problems
 }
 
-const userWriter: Writer = { ...standardWriter(users), check: checkUsers, create: createUsers }
+const userWriter: Writer = {
+  ...standardWriter(users),
+  atomic: true,
+  check: checkUsers,
+  create: createUsers
+}
 
 const setPassword = operation({
   name: 'users.setPassword',
@@ -75,8 +113,8 @@ const setPassword = operation({
     const own = ctx.actor.type === 'user' && ctx.actor.id === id.toLowerCase()
     if (!admin && !own) throw notFound('user')
     const [user] = await ctx.db.query<{ hash: string | null }>(
-      sql`select password_hash as hash from users
-          where workspace_id = ${ctx.workspaceId} and id = ${id} and deleted_at is null`
+      sql`select u.password_hash as hash from users u
+          where ${visible(ctx, users, 'u')} and u.id = ${id} and u.deleted_at is null`
     )
     if (!user) throw notFound('user')
     if (!admin && !(await verifyPassword(body.currentPassword ?? '', user.hash))) {
@@ -95,4 +133,8 @@ const setPassword = operation({
   }
 })
 
-export const userOperations: Operation[] = [...standardOperations(users, userWriter), setPassword]
+export const userOperations: Operation[] = [
+  ...standardOperations(users, userWriter),
+  setPassword,
+  reassignRecords
+]

@@ -98,7 +98,12 @@ export const leads = resource({
     'companyId',
     'dealId'
   ],
+  events: {
+    status_changed: 'A lead entered another status.',
+    converted: 'A lead was converted into a contact, company or deal.'
+  },
   sorts: ['capturedAt', 'lastName'],
+  search: { title: ['firstName', 'lastName'], also: ['email', 'phone', 'companyName', 'companyDomain'] },
   rules: {
     leads_known: {
       pointer: '/email',

@@ -1,6 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { check, doublePrecision, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { belongsTo, instant, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import {
+  belongsTo,
+  instant,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex,
+  textSort
+} from '../../database/columns.js'
 import { campaigns } from '../campaigns/table.js'
 import { companies } from '../companies/table.js'
 import { contacts } from '../contacts/table.js'
@@ -46,10 +54,15 @@ export const leads = pgTable(
     ownerId: uuid('owner_id'),
     contactId: uuid('contact_id'),
     companyId: uuid('company_id'),
-    dealId: uuid('deal_id')
+    dealId: uuid('deal_id'),
+    searchText: searchColumn({
+      title: ['first_name', 'last_name'],
+      also: ['email', 'phone', 'company_name', 'company_domain']
+    })
   },
   t => [
     ...recordIndexes('leads', t),
+    searchIndex('leads', t),
     index('leads_captured').on(t.workspaceId, t.capturedAt, t.id),
     index('leads_last_name').on(t.workspaceId, textSort(t.lastName), t.id),
     index('leads_email').on(t.workspaceId, sql`lower(${t.email})`),

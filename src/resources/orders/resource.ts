@@ -32,6 +32,7 @@ export const orders = resource({
     'ownerId'
   ],
   sorts: ['orderedAt'],
+  search: { title: ['number'] },
   rules: {
     orders_customer: {
       pointer: '/companyId',

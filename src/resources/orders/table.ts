@@ -1,6 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { check, index, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { belongsTo, decimal, instant, recordColumns, recordIndexes } from '../../database/columns.js'
+import {
+  belongsTo,
+  decimal,
+  instant,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex
+} from '../../database/columns.js'
 import { companies } from '../companies/table.js'
 import { contacts } from '../contacts/table.js'
 import { deals } from '../deals/table.js'
@@ -22,13 +30,21 @@ export const orders = pgTable(
     orderedAt: instant('ordered_at')
       .notNull()
       .default(sql`now()`),
-    ownerId: uuid('owner_id')
+    ownerId: uuid('owner_id'),
+    /** Who bought: the company, else the contact. */
+    customerId: uuid('customer_id').generatedAlwaysAs(sql`coalesce(company_id, contact_id)`),
+    searchText: searchColumn({ title: ['number'] })
   },
   t => [
     ...recordIndexes('orders', t),
+    searchIndex('orders', t),
     index('orders_ordered').on(t.workspaceId, t.orderedAt, t.id),
     index('orders_company').on(t.workspaceId, t.companyId, t.orderedAt, t.id),
     index('orders_contact').on(t.workspaceId, t.contactId, t.orderedAt, t.id),
+    // All that figures read of a customer's orders, in their order.
+    index('orders_customer')
+      .on(t.workspaceId, t.customerId, t.orderedAt, t.currency, t.amount, t.directCost, t.createdAt)
+      .where(sql`deleted_at is null`),
     index('orders_deal').on(t.workspaceId, t.dealId, t.createdAt, t.id),
     index('orders_product').on(t.workspaceId, t.productId, t.createdAt, t.id),
     index('orders_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),

@@ -46,7 +46,7 @@ async function inUse(
 // Waits for the deals that are on their way in, and holds off later ones until the deletion is decided.
 async function lock(ctx: Context, resource: Resource, ids: readonly string[]): Promise<void> {
   await ctx.db.query(sql`
-    select from ${raw(`"${resource.table}" t`)} where ${visible(ctx, 't')} and t.id = any(${ids}::uuid[])
+    select from ${raw(`"${resource.table}" t`)} where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[])
     order by t.id for update`)
 }
 
@@ -57,7 +57,7 @@ async function ofNewKind(ctx: Context, rows: readonly Proposal[]): Promise<strin
   )
   if (given.size === 0) return []
   const now = await ctx.db.query<{ id: string; kind: string }>(
-    sql`select t.id, t.kind from stages t where ${visible(ctx, 't')} and t.id = any(${[...given.keys()]}::uuid[])`
+    sql`select t.id, t.kind from stages t where ${visible(ctx, stages, 't')} and t.id = any(${[...given.keys()]}::uuid[])`
   )
   return now.filter(s => s.kind !== given.get(s.id)).map(s => s.id)
 }

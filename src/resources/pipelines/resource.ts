@@ -28,6 +28,7 @@ export const pipelines = resource({
   },
   filters: ['name'],
   sorts: ['name', 'position'],
+  search: { title: ['name'] },
   relations: {
     stages: many('stage', 'pipelineId'),
     deals: many('deal', 'pipelineId')
@@ -51,6 +52,7 @@ export const stages = resource({
   },
   filters: ['pipelineId', 'name', 'kind', 'position', 'archived'],
   sorts: ['position', 'name'],
+  search: { title: ['name'] },
   relations: {
     pipeline: one('pipeline', 'pipelineId'),
     deals: many('deal', 'stageId')

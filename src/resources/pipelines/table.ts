@@ -8,7 +8,7 @@ import {
   text,
   uuid
 } from 'drizzle-orm/pg-core'
-import { recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import { recordColumns, recordIndexes, searchColumn, textSort } from '../../database/columns.js'
 
 export const pipelines = pgTable(
   'pipelines',
@@ -16,7 +16,8 @@ export const pipelines = pgTable(
     ...recordColumns(),
     name: text('name').notNull(),
     position: integer('position').notNull().default(0),
-    lostReasonRequired: boolean('lost_reason_required').notNull().default(false)
+    lostReasonRequired: boolean('lost_reason_required').notNull().default(false),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('pipelines', t),
@@ -33,7 +34,8 @@ export const stages = pgTable(
     kind: text('kind').notNull().default('open'),
     position: integer('position').notNull(),
     probability: doublePrecision('probability'),
-    archived: boolean('archived').notNull().default(false)
+    archived: boolean('archived').notNull().default(false),
+    searchText: searchColumn({ title: ['name'] })
   },
   t => [
     ...recordIndexes('stages', t),

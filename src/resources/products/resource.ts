@@ -17,6 +17,7 @@ export const products = resource({
   },
   filters: ['name', 'code', 'family', 'listPrice', 'currency'],
   sorts: ['name'],
+  search: { title: ['name'], also: ['code', 'family'] },
   rules: {
     products_code_key: { pointer: '/code', code: 'conflict', message: 'Another product has this code.' }
   },

@@ -1,6 +1,13 @@
 import { index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { sql } from 'drizzle-orm'
-import { decimal, recordColumns, recordIndexes, textSort } from '../../database/columns.js'
+import {
+  decimal,
+  recordColumns,
+  recordIndexes,
+  searchColumn,
+  searchIndex,
+  textSort
+} from '../../database/columns.js'
 
 export const products = pgTable(
   'products',
@@ -11,10 +18,12 @@ export const products = pgTable(
     family: text('family'),
     description: text('description'),
     listPrice: decimal('list_price'),
-    currency: text('currency')
+    currency: text('currency'),
+    searchText: searchColumn({ title: ['name'], also: ['code', 'family'] })
   },
   t => [
     ...recordIndexes('products', t),
+    searchIndex('products', t),
     index('products_name').on(t.workspaceId, textSort(t.name, false), t.id),
     uniqueIndex('products_code_key')
       .on(t.workspaceId, t.code)

@@ -91,5 +91,13 @@ export const webhooks = resource({
     credentialId: Nullable(Id('The user or API key that made it.')),
     scopes: About('The scopes of that credential then; lost ones no longer count.', List(Text(50), 1000))
   },
+  events: {
+    secret_rotated: 'A webhook got a new secret.',
+    parked: 'A webhook was parked: nothing could be delivered for the whole schedule.',
+    resumed: 'A parked or failing webhook was told to go on.',
+    disabled: 'A webhook was switched off by its receiver or for its rights.',
+    delivery_failed: 'An event could not be delivered while others could.',
+    test: 'A test event, for the one endpoint alone.'
+  },
   filters: ['url', 'types', 'enabled', 'status', 'parkedAt', 'lastDeliveredAt', 'lastFailureAt']
 })

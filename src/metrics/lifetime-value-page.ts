@@ -1,0 +1,66 @@
+import { Closed, Enum, Id, Instant, Nullable, Text, Type, Bool, type Static } from '../kernel/schema.js'
+import { described, refused, type Place } from './parameters.js'
+import type { CustomerValue } from './lifetime-value-sql.js'
+import { FigureMoney } from './money.js'
+import { Count } from './rate.js'
+
+const Customer = Closed(
+  {
+    customerId: described(Id(), 'The company or contact.'),
+    customerType: described(Enum('CustomerType', ['company', 'contact']), 'Which of the two it is.'),
+    orders: Count('Orders of this customer.'),
+    orderDays: Count('Local days with an order.'),
+    firstOrderAt: described(Instant(), 'The first order.'),
+    lastOrderAt: described(Instant(), 'The last order.'),
+    value: Nullable(FigureMoney('What the orders brought; null where none has a known value.'))
+  },
+  { 'x-type': 'CustomerValue', description: 'What a customer brought.' }
+)
+
+/** The members of an answer that has a page of customers. */
+export const customersAnswer = {
+  customers: Type.Optional(
+    Type.Array(Customer, { description: 'With `customers`: the one of most value first.' })
+  ),
+  page: Type.Optional(
+    Closed(
+      {
+        hasMore: described(Bool(), 'Whether there are customers after these.'),
+        nextCursor: described(Nullable(Text(1000)), 'What `after` takes for the next page.')
+      },
+      { 'x-type': 'MetricPage', description: 'Where a page of a figure stands.' }
+    )
+  )
+}
+
+const encode = ({ key, customerId }: CustomerValue) =>
+  Buffer.from(JSON.stringify([key, customerId])).toString('base64url')
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** The place after which a page begins; a 400 for what is no cursor of ours. */
+export function placeOf(place: Place, cursor: string): { key: string; id: string } {
+  try {
+    const [key, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as [string, string]
+    if (/^-?(\d{1,40}(\.\d{1,60})?|Infinity)$/.test(key) && uuid.test(id)) return { key, id }
+  } catch {
+    // Neither is a text that is no JSON.
+  }
+  throw refused(place, 'after', 'This is not a cursor of ours.', 'invalid_cursor')
+}
+
+/** The rows as a page of that size: one row more was asked for, to know whether there are more. */
+export function pageOf(
+  rows: readonly CustomerValue[],
+  size: number
+): {
+  customers: Static<typeof Customer>[]
+  page: { hasMore: boolean; nextCursor: string | null }
+} {
+  const shown = rows.slice(0, size)
+  const hasMore = rows.length > size
+  return {
+    customers: shown.map(({ key: _key, ...customer }) => customer),
+    page: { hasMore, nextCursor: hasMore ? encode(shown.at(-1)!) : null }
+  }
+}

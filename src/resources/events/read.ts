@@ -1,0 +1,140 @@
+import type { Context } from '../../kernel/context.js'
+import { KithError, parameterError } from '../../kernel/errors.js'
+import { allEventTypes, payloadVersion, typesMatching, type eventSchema } from '../../kernel/event-types.js'
+import { feedEnds, readEvents, type EventRow, type FeedEnds, type Watch } from '../../kernel/events.js'
+import { allResources } from '../../kernel/resource.js'
+import type { Static } from '../../kernel/schema.js'
+import { suggestion } from '../../kernel/validate.js'
+
+export type Event = Static<typeof eventSchema>
+
+/** Gives what is committed in a workspace its sequence. */
+export type Sequencer = (workspaceId: string) => Promise<unknown>
+
+/** Which events a reader wants; `after` absent: from the oldest one that is kept. */
+export interface FeedRequest {
+  after?: string | undefined
+  limit: number
+  types?: string | undefined
+  resource?: string | undefined
+  recordId?: string | undefined
+}
+
+export interface FeedPage {
+  data: Event[]
+  page: { hasMore: boolean; nextCursor: string }
+}
+
+/** An event as readers and webhooks get it. */
+export function shown(row: EventRow): Event {
+  const { actorType, actorId, ...event } = row
+  const previous = row.previous as Record<string, unknown> | null
+  return {
+    ...event,
+    payloadVersion,
+    actor: { type: actorType, id: actorId },
+    changedFields: Object.keys(previous ?? {})
+  } as Event
+}
+
+const later = (a: string, b: string) => (BigInt(a) > BigInt(b) ? a : b)
+
+// A position that was never given belongs to another feed; reading on from it would pass over events.
+function refuseOutside(after: string, { sequence, forgotten }: FeedEnds): void {
+  const item = (code: string, message: string) => ({
+    in: 'query' as const,
+    parameter: 'after',
+    code,
+    message
+  })
+  if (BigInt(after) > BigInt(sequence)) {
+    const message = `after lies beyond ${sequence}, the last sequence given.`
+    throw new KithError('unprocessable', message, { errors: [item('beyond_head', message)] })
+  }
+  if (BigInt(after) >= BigInt(forgotten)) return
+  const message = `Events up to ${forgotten} are no longer kept: read the records anew, then the feed after ${forgotten}.`
+  throw new KithError('events_forgotten', message, {
+    errors: [item('forgotten', message)],
+    extra: { startAfter: forgotten }
+  })
+}
+
+// A misspelt name would be a feed that stays empty for ever.
+function namedTypes(types: string | undefined): string[] | undefined {
+  return types?.split(',').flatMap(name => {
+    const found = typesMatching(name)
+    if (found.length > 0) return found
+    const known = allEventTypes().map(t => t.type)
+    throw parameterError(
+      'types',
+      `${name} is not a type of events.${suggestion(name, known)}`,
+      'unknown_type'
+    )
+  })
+}
+
+function checkResource(resource: string | undefined): void {
+  const known = allResources().map(r => r.name)
+  if (resource === undefined || known.includes(resource)) return
+  const hint = suggestion(resource, known)
+  throw parameterError('resource', `${resource} is not a resource.${hint}`, 'unknown_resource')
+}
+
+/** How often a stream on which nothing happens says that it lives. */
+const heartbeatMs = 15_000
+
+/** Reads the feed of a workspace: pages, pages that wait, and streams. */
+export class Feed {
+  constructor(
+    private readonly sequence: Sequencer,
+    private readonly watch: Watch
+  ) {}
+
+  /** One page. Committed events are given their sequence before it is read, so a caller sees its own writes. */
+  async page(ctx: Context, request: FeedRequest): Promise<FeedPage> {
+    const { limit, resource, recordId } = request
+    const types = namedTypes(request.types)
+    checkResource(resource)
+    await this.sequence(ctx.workspaceId)
+    const ends = await feedEnds(ctx)
+    const after = request.after ?? ends.forgotten
+    refuseOutside(after, ends)
+    const rows = await readEvents(ctx, { after, limit, types, resource, recordId })
+    const data = rows.slice(0, limit).map(shown)
+    const hasMore = rows.length > limit
+    const last = data.at(-1)?.sequence ?? after
+    return { data, page: { hasMore, nextCursor: hasMore ? last : later(last, ends.sequence) } }
+  }
+
+  /** The first page that is not empty, or an empty one after `ms`, when the reader is gone or the process stops. */
+  async nextPage(ctx: Context, request: FeedRequest, ms: number): Promise<FeedPage> {
+    if (ms === 0) return this.page(ctx, request)
+    const gone = ctx.gone?.()
+    const deadline = Date.now() + ms
+    for (let after = request.after; ;) {
+      // Begins to wait before it reads, so that nothing happens unseen in between.
+      const found = new AbortController()
+      const signal = gone ? AbortSignal.any([gone, found.signal]) : found.signal
+      const changed = this.watch.changed(ctx.workspaceId, Math.max(0, deadline - Date.now()), signal)
+      try {
+        const page = await this.page(ctx, { ...request, after })
+        if (page.data.length > 0 || Date.now() >= deadline || gone?.aborted === true || this.watch.closed)
+          return page
+        after = page.page.nextCursor
+        await changed
+      } finally {
+        found.abort()
+      }
+    }
+  }
+
+  /** Pages without end, an empty one now and then while nothing happens; a reader that is slow is waited for. */
+  async *follow(ctx: Context, request: FeedRequest, first: FeedPage): AsyncGenerator<readonly Event[]> {
+    const gone = ctx.gone?.()
+    for (let page = first; ;) {
+      yield page.data
+      if (gone?.aborted === true || this.watch.closed) return
+      page = await this.nextPage(ctx, { ...request, after: page.page.nextCursor }, heartbeatMs)
+    }
+  }
+}

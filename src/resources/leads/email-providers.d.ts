@@ -1,0 +1,5 @@
+declare module 'email-providers' {
+  /** The domains under which providers give mailboxes to everybody. */
+  const domains: readonly string[]
+  export default domains
+}
