@@ -133,12 +133,12 @@ function lifecycle({ ctx, resource, bound, limit }: Branch): Sql {
     order by h.at desc, h.seq desc limit ${limit}`
 }
 
-// Fields that tell of a change that another kind of entry tells, and one that is told beside others.
+// Fields that tell of a change that another kind of entry tells, and some that are told beside others.
 const toldElsewhere: Record<string, string[]> = {
   deal: ['stageId', 'pipelineId', 'status', 'stageEnteredAt', 'openedAt', 'closedAt'],
   lead: ['convertedAt']
 }
-const toldBeside = ['lifecycleStage']
+const toldBeside = ['lifecycleStage', 'leadId']
 
 function change({ ctx, resource, bound, limit }: Branch): Sql {
   const data = sql`json_build_object('version', c.version, 'requestId', c.request_id,
