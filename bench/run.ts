@@ -121,7 +121,14 @@ async function main(): Promise<void> {
     await fill(client, workspace, rows[0]!.stage, rows[0]!.pipeline)
     const ids = await contactIds(client, workspace)
     await client.end()
-    const env = { DATABASE_URL: server.url, JWT_SECRET: 'x'.repeat(40), ROLE: 'api', LOG_LEVEL: 'info' }
+    // Requests are counted, but never too many.
+    const env = {
+      DATABASE_URL: server.url,
+      JWT_SECRET: 'x'.repeat(40),
+      ROLE: 'api',
+      LOG_LEVEL: 'info',
+      RATE_LIMIT: '1000000'
+    }
     children.push(
       start(ports.kith, ['dist/cli.js', 'serve'], env),
       start(ports.bare, ['--import=tsx', 'bench/bare.ts', server.url, workspace], {})

@@ -66,6 +66,19 @@ t.test('a page that waits comes with the first event, from whichever process', a
   t.equal((await send('GET', '/v1/events?wait=61')).status, 400)
 })
 
+t.test('a connection that is kept for many waiting pages holds nothing of them', async t => {
+  const warnings: string[] = []
+  const told = (warning: Error) => void warnings.push(warning.name)
+  process.on('warning', told)
+  t.teardown(() => process.off('warning', told))
+  for (let n = 0; n < 15; n++) {
+    const waiting = send('GET', `/v1/events?after=${await head()}&wait=5&limit=1`)
+    await made(`wakes reader ${n}`)
+    t.equal((await waiting).status, 200)
+  }
+  t.same(warnings, [])
+})
+
 t.test('a stream goes on where its reader was', async t => {
   const after = await head()
   const ids = await times(3, n => made(`before ${n}`))

@@ -63,10 +63,16 @@ function idempotencyKey(request: FastifyRequest): string | null {
   return header
 }
 
-// Made only where an operation asks, so that the others do not pay for it.
-function goneSignal(request: FastifyRequest): AbortSignal {
+const leaving = new WeakMap<object, AbortSignal>()
+
+// Made only where an operation asks, so that the others do not pay for it; and once for all requests of a connection,
+// which may be kept for days.
+function goneSignal({ raw: { socket } }: FastifyRequest): AbortSignal {
+  const known = leaving.get(socket)
+  if (known) return known
   const controller = new AbortController()
-  request.raw.socket.once('close', () => controller.abort())
+  socket.once('close', () => controller.abort())
+  leaving.set(socket, controller.signal)
   return controller.signal
 }
 

@@ -113,6 +113,16 @@ export const Money = () =>
     examples: ['1200.5']
   })
 
+/** An exact decimal that was worked out, of more decimals than a record keeps. */
+export const Computed = (description: string) =>
+  field<string>('decimal', {
+    type: 'string',
+    pattern: '^-?[0-9]{1,30}(\\.[0-9]{1,10})?$',
+    maxLength: 42,
+    examples: ['6139.748243'],
+    description
+  })
+
 /** An exchange rate: a positive decimal string with at most twelve decimals. */
 export const Rate = () =>
   field<string>('decimal', {

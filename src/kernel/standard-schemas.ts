@@ -9,6 +9,7 @@ import {
   Id,
   Instant,
   Integer,
+  Json,
   Nullable,
   Partial,
   Text,
@@ -156,9 +157,6 @@ export const batchResult = Closed({
   )
 })
 
-const Any = (description: string) =>
-  Type.Unsafe<unknown>({ 'x-kind': 'json', description }) as unknown as Field<unknown>
-
 export const changesResult = {
   query: Closed({ limit: optional(Limit()), after: optional(Cursor()) }),
   schema: Closed({
@@ -170,7 +168,7 @@ export const changesResult = {
         actorType: Enum('ActorType', ['user', 'key', 'system']),
         actorId: Nullable(Id()),
         requestId: Text(200),
-        fields: Type.Array(Closed({ field: Text(100), from: Any('Before.'), to: Any('After.') }))
+        fields: Type.Array(Closed({ field: Text(100), from: Json('Before.'), to: Json('After.') }))
       })
     ),
     page: Closed({ hasMore: Bool(), nextCursor: Nullable(Text(1000)) })

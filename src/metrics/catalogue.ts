@@ -1,9 +1,6 @@
 import { operation, value, type Operation } from '../kernel/operation.js'
-import { Closed, Integer, List, Nullable, Text, Type, type Field, type Static } from '../kernel/schema.js'
+import { Closed, Integer, Json, List, Nullable, Text, Type, type Static } from '../kernel/schema.js'
 import { described } from './parameters.js'
-
-const Anything = (description: string) =>
-  Type.Unsafe<unknown>({ 'x-kind': 'json', description }) as unknown as Field
 
 const entry = Closed(
   {
@@ -17,7 +14,7 @@ const entry = Closed(
         {
           name: described(Text(100), 'As in a query or a body.'),
           description: described(Text(1000), 'What it decides.'),
-          default: Anything('What holds without it; null where the description says what does.'),
+          default: Json('What holds without it; null where the description says what does.'),
           choices: described(
             Nullable(List(Text(100), 100)),
             'All values that it takes; null where they are not a list.'

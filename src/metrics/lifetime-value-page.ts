@@ -1,7 +1,17 @@
-import { Closed, Enum, Id, Instant, Nullable, Text, Type, Bool, type Static } from '../kernel/schema.js'
+import {
+  Computed,
+  Closed,
+  Enum,
+  Id,
+  Instant,
+  Nullable,
+  Text,
+  Type,
+  Bool,
+  type Static
+} from '../kernel/schema.js'
 import { described, refused, type Place } from './parameters.js'
 import type { CustomerValue } from './lifetime-value-sql.js'
-import { FigureMoney } from './money.js'
 import { Count } from './rate.js'
 
 const Customer = Closed(
@@ -12,7 +22,7 @@ const Customer = Closed(
     orderDays: Count('Local days with an order.'),
     firstOrderAt: described(Instant(), 'The first order.'),
     lastOrderAt: described(Instant(), 'The last order.'),
-    value: Nullable(FigureMoney('What the orders brought; null where none has a known value.'))
+    value: Nullable(Computed('What the orders brought; null where none has a known value.'))
   },
   { 'x-type': 'CustomerValue', description: 'What a customer brought.' }
 )

@@ -1,6 +1,7 @@
 import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import {
+  Computed,
   Bool,
   Closed,
   Currency,
@@ -19,7 +20,6 @@ import { CurrencyParameter } from './currency.js'
 import { figure, type Answered } from './figure.js'
 import { customersAnswer, pageOf, placeOf } from './lifetime-value-page.js'
 import { valueSql, type Summary, type ValueQuery, type ValueRow } from './lifetime-value-sql.js'
-import { FigureMoney } from './money.js'
 import {
   commonParameters,
   described,
@@ -61,10 +61,10 @@ const value = Closed(
     customersWithValue: Count('Those with an order of known value.'),
     orders: Count('Their orders.'),
     orderDays: Count('Their orders, those of one customer on one local day counted as one.'),
-    total: Nullable(FigureMoney('What all of them brought.')),
-    mean: Nullable(FigureMoney('The same for each customer with value.')),
-    totalPerCustomer: Nullable(FigureMoney('The same for each customer, those without value too.')),
-    averageOrderValue: Nullable(FigureMoney('Order value for each day with an order of known value.')),
+    total: Nullable(Computed('What all of them brought.')),
+    mean: Nullable(Computed('The same for each customer with value.')),
+    totalPerCustomer: Nullable(Computed('The same for each customer, those without value too.')),
+    averageOrderValue: Nullable(Computed('Order value for each day with an order of known value.')),
     ordersPerCustomer: Nullable(described(AnyNumber(), 'Order days for each customer.'))
   },
   { 'x-type': 'LifetimeValue', description: 'What customers brought.' }

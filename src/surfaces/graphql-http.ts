@@ -47,6 +47,7 @@ function requestOf(request: FastifyRequest): GraphRequest {
       parameter: pointer!.slice(1)
     }))
   )
+  // Its form was checked right above, by a schema that the types do not see.
   return found as unknown as GraphRequest
 }
 

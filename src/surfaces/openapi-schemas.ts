@@ -51,6 +51,7 @@ function formatOf(schema: TSchema): Json {
 
 function withoutNull(schema: TSchema): TSchema {
   if (!isNullable(schema)) return schema
+  // TypeBox takes `type` for one name.
   const types = (schema.type as unknown as string[]).filter(t => t !== 'null')
   return { ...schema, type: types.length === 1 ? types[0] : types }
 }

@@ -134,5 +134,6 @@ export const toYaml = (document: object): string =>
   stringify(document, {
     aliasDuplicateObjects: false,
     lineWidth: 110,
+    // A list of tags is taken here, though the types know names of schemas alone.
     compat: [ambiguous] as unknown as string
   })

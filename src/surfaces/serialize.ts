@@ -26,6 +26,7 @@ export function recordSchema(resource: Resource): TSchema {
     .filter(([, r]) => r.kind === 'one')
     .map(([name, r]) => {
       const target = resourceNamed(r.target).model
+      // A type array, which serialises faster than a union, is no form of TypeBox's own types.
       return [name, Type.Optional({ ...target, type: ['object', 'null'] } as unknown as TSchema)]
     })
   return Closed({
@@ -56,5 +57,6 @@ export function answerSchema(operation: Operation): TSchema | undefined {
 /** A compiled JSON writer for an answer; fields that are undefined are left out. */
 export function writerOf(schema: TSchema): (value: unknown) => string {
   let write: ((value: unknown) => string) | undefined
+  // The library types the literals that one writes by hand; this schema is made.
   return value => (write ??= fastJsonStringify(lean(schema) as never) as (value: unknown) => string)(value)
 }

@@ -140,7 +140,7 @@ export async function search(t: Test, suite: Suite, resource: Resource): Promise
   await lists(t, world, resource, rows)
   await nestedLists(t, world, resource)
   const stranger = await newWorld(suite)
-  const query = piece(textsOf(resource, rows[0]!).join(' ').trim(), 0, 3)
+  const query = queriesOf(resource, rows)[0]!
   t.ok(Number((await byList(world, resource, query)).count) > 0)
   const own = (await all(stranger, resource)).filter(row => finds(resource, row, query))
   t.same(await byList(stranger, resource, query), shown(own.length, own), 'nothing of another workspace')

@@ -59,10 +59,20 @@ export async function startedBy(
   const owner = Number(/\bkith\.owner=(\d+):/.exec(found?.command ?? '')?.[1])
   if (found === undefined || !found.command.includes(marker(home, owner))) return undefined
   // The system gives a process whose parent died to another: no pid can be mistaken for the starter.
-  return { pid: owner, alive: found.parent === owner }
+  if (found.parent !== owner) return { pid: owner, alive: false }
+  // But not before the parent's last thread has ended, and the server is told with the first.
+  const parent = await processInfo(owner)
+  return { pid: owner, alive: parent !== undefined && !/^[ZX]/.test(parent.state) }
 }
 
-async function processInfo(pid: number): Promise<{ parent: number; command: string } | undefined> {
+interface ProcessInfo {
+  parent: number
+  /** one letter, as `ps` prints it: Z and X are dead */
+  state: string
+  command: string
+}
+
+async function processInfo(pid: number): Promise<ProcessInfo | undefined> {
   if (process.platform === 'win32') return undefined
   try {
     if (process.platform === 'linux') {
@@ -70,12 +80,18 @@ async function processInfo(pid: number): Promise<{ parent: number; command: stri
         readFile(`/proc/${pid}/stat`, 'utf8'),
         readFile(`/proc/${pid}/cmdline`, 'utf8')
       ])
-      const [, parent] = status.slice(status.lastIndexOf(')') + 2).split(' ')
-      return { parent: Number(parent), command }
+      const [state = '', parent] = status.slice(status.lastIndexOf(')') + 2).split(' ')
+      return { parent: Number(parent), state, command }
     }
-    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'ppid=,command=', '-p', String(pid)])
-    const [, parent, command = ''] = /^\s*(\d+)\s+(.*)/.exec(stdout) ?? []
-    return { parent: Number(parent), command }
+    const { stdout } = await promisify(execFile)('ps', [
+      '-ww',
+      '-o',
+      'ppid=,state=,command=',
+      '-p',
+      String(pid)
+    ])
+    const [, parent, state = '', command = ''] = /^\s*(\d+)\s+(\S+)\s+(.*)/.exec(stdout) ?? []
+    return { parent: Number(parent), state, command }
   } catch {
     return undefined
   }

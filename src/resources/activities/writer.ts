@@ -6,7 +6,7 @@ import { checkProposals, type Proposal, type Writer } from '../../kernel/writer.
 import { databaseNow, futureProblem } from '../../kernel/clock.js'
 import { activities } from './resource.js'
 
-interface NewActivity {
+interface NewActivity extends Record<string, unknown> {
   type: string
   status?: string
   dueAt?: string | null
@@ -63,7 +63,7 @@ export const activityWriter: Writer = {
     createRecords(
       ctx,
       activities,
-      rows.map(row => ({ ...row, values: completed(row.values as unknown as NewActivity) }))
+      rows.map(row => ({ ...row, values: completed(row.values as NewActivity) }))
     ),
   change: (ctx, rows) => changeRecords(ctx, activities, rows.map(withCompletion), { type })
 }

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { check, foreignKey, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { check, index, integer, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import {
+  belongsTo,
   decimal,
   recordColumns,
   recordIndexes,
@@ -44,16 +45,8 @@ export const companies = pgTable(
     index('companies_domain').on(t.workspaceId, t.domain),
     index('companies_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
     index('companies_parent').on(t.workspaceId, t.parentId, t.createdAt, t.id),
-    foreignKey({
-      name: 'companies_owner_fkey',
-      columns: [t.workspaceId, t.ownerId],
-      foreignColumns: [users.workspaceId, users.id]
-    }),
-    foreignKey({
-      name: 'companies_parent_fkey',
-      columns: [t.workspaceId, t.parentId],
-      foreignColumns: [t.workspaceId, t.id]
-    }),
+    belongsTo('companies_owner', t.workspaceId, t.ownerId, users),
+    belongsTo('companies_parent', t.workspaceId, t.parentId, t),
     check('companies_parent_other', sql`parent_id <> id`)
   ]
 )

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { foreignKey, index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import {
   belongsTo,
   day,
@@ -54,15 +54,7 @@ export const contacts = pgTable(
     index('contacts_owner').on(t.workspaceId, t.ownerId, t.createdAt, t.id),
     index('contacts_campaign').on(t.workspaceId, t.campaignId, t.createdAt, t.id),
     belongsTo('contacts_campaign', t.workspaceId, t.campaignId, campaigns),
-    foreignKey({
-      name: 'contacts_company_fkey',
-      columns: [t.workspaceId, t.companyId],
-      foreignColumns: [companies.workspaceId, companies.id]
-    }),
-    foreignKey({
-      name: 'contacts_owner_fkey',
-      columns: [t.workspaceId, t.ownerId],
-      foreignColumns: [users.workspaceId, users.id]
-    })
+    belongsTo('contacts_company', t.workspaceId, t.companyId, companies),
+    belongsTo('contacts_owner', t.workspaceId, t.ownerId, users)
   ]
 )

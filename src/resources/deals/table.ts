@@ -1,7 +1,6 @@
 import {
   boolean,
   doublePrecision,
-  foreignKey,
   index,
   integer,
   jsonb,
@@ -85,31 +84,11 @@ export const deals = pgTable(
     index('deals_product').on(t.workspaceId, t.productId, t.createdAt, t.id),
     belongsTo('deals_campaign', t.workspaceId, t.campaignId, campaigns),
     belongsTo('deals_product', t.workspaceId, t.productId, products),
-    foreignKey({
-      name: 'deals_pipeline_fkey',
-      columns: [t.workspaceId, t.pipelineId],
-      foreignColumns: [pipelines.workspaceId, pipelines.id]
-    }),
-    foreignKey({
-      name: 'deals_stage_fkey',
-      columns: [t.workspaceId, t.stageId],
-      foreignColumns: [stages.workspaceId, stages.id]
-    }),
-    foreignKey({
-      name: 'deals_company_fkey',
-      columns: [t.workspaceId, t.companyId],
-      foreignColumns: [companies.workspaceId, companies.id]
-    }),
-    foreignKey({
-      name: 'deals_primary_contact_fkey',
-      columns: [t.workspaceId, t.primaryContactId],
-      foreignColumns: [contacts.workspaceId, contacts.id]
-    }),
-    foreignKey({
-      name: 'deals_owner_fkey',
-      columns: [t.workspaceId, t.ownerId],
-      foreignColumns: [users.workspaceId, users.id]
-    })
+    belongsTo('deals_pipeline', t.workspaceId, t.pipelineId, pipelines),
+    belongsTo('deals_stage', t.workspaceId, t.stageId, stages),
+    belongsTo('deals_company', t.workspaceId, t.companyId, companies),
+    belongsTo('deals_primary_contact', t.workspaceId, t.primaryContactId, contacts),
+    belongsTo('deals_owner', t.workspaceId, t.ownerId, users)
   ]
 )
 
@@ -164,10 +143,6 @@ export const dealHistory = pgTable(
     index('deal_history_way')
       .on(t.workspaceId, t.dealId, t.at, t.seq, t.stageId, t.kind, t.position, t.recordedAt)
       .where(sql`stage_id is not null`),
-    foreignKey({
-      name: 'deal_history_deal_fkey',
-      columns: [t.workspaceId, t.dealId],
-      foreignColumns: [deals.workspaceId, deals.id]
-    })
+    belongsTo('deal_history_deal', t.workspaceId, t.dealId, deals)
   ]
 )

@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm'
 import {
   boolean,
-  foreignKey,
   index,
   pgTable,
   text,
@@ -10,6 +9,7 @@ import {
   type PgTableExtraConfigValue
 } from 'drizzle-orm/pg-core'
 import {
+  belongsTo,
   instant,
   recordColumns,
   recordIndexes,
@@ -59,11 +59,7 @@ export const users = pgTable(
     uniqueIndex('users_external_subject_key')
       .on(t.workspaceId, t.externalSubject)
       .where(sql`deleted_at is null`),
-    foreignKey({
-      name: 'users_team_fkey',
-      columns: [t.workspaceId, t.teamId],
-      foreignColumns: [teams.workspaceId, teams.id]
-    })
+    belongsTo('users_team', t.workspaceId, t.teamId, teams)
   ]
 )
 
@@ -82,16 +78,8 @@ export const teams = pgTable(
     index('teams_name').on(t.workspaceId, textSort(t.name, false), t.id),
     index('teams_manager').on(t.workspaceId, t.managerId, t.createdAt, t.id),
     index('teams_parent').on(t.workspaceId, t.parentId, t.createdAt, t.id),
-    foreignKey({
-      name: 'teams_manager_fkey',
-      columns: [t.workspaceId, t.managerId],
-      foreignColumns: [users.workspaceId, users.id]
-    }),
-    foreignKey({
-      name: 'teams_parent_fkey',
-      columns: [t.workspaceId, t.parentId],
-      foreignColumns: [t.workspaceId, t.id]
-    })
+    belongsTo('teams_manager', t.workspaceId, t.managerId, users),
+    belongsTo('teams_parent', t.workspaceId, t.parentId, t)
   ]
 )
 
@@ -131,12 +119,5 @@ export const apiKeys = pgTable(
     lastUsedAt: instant('last_used_at'),
     searchText: searchColumn({ title: ['name'] })
   },
-  t => [
-    ...recordIndexes('api_keys', t),
-    foreignKey({
-      name: 'api_keys_user_fkey',
-      columns: [t.workspaceId, t.userId],
-      foreignColumns: [users.workspaceId, users.id]
-    })
-  ]
+  t => [...recordIndexes('api_keys', t), belongsTo('api_keys_user', t.workspaceId, t.userId, users)]
 )

@@ -1,14 +1,5 @@
-import {
-  boolean,
-  doublePrecision,
-  foreignKey,
-  index,
-  integer,
-  pgTable,
-  text,
-  uuid
-} from 'drizzle-orm/pg-core'
-import { recordColumns, recordIndexes, searchColumn, textSort } from '../../database/columns.js'
+import { boolean, doublePrecision, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { belongsTo, recordColumns, recordIndexes, searchColumn, textSort } from '../../database/columns.js'
 
 export const pipelines = pgTable(
   'pipelines',
@@ -40,10 +31,6 @@ export const stages = pgTable(
   t => [
     ...recordIndexes('stages', t),
     index('stages_pipeline').on(t.workspaceId, t.pipelineId, t.position, t.id),
-    foreignKey({
-      name: 'stages_pipeline_fkey',
-      columns: [t.workspaceId, t.pipelineId],
-      foreignColumns: [pipelines.workspaceId, pipelines.id]
-    })
+    belongsTo('stages_pipeline', t.workspaceId, t.pipelineId, pipelines)
   ]
 )
