@@ -20,8 +20,7 @@ async function checkCredential(turn: Turn): Promise<boolean> {
   if (Date.now() - turn.readableAt < principalMs) return true
   const actor = { type: endpoint.credentialType, id: endpoint.credentialId }
   const principal = await presentPrincipal(database, lease.workspaceId, actor)
-  const seesAll = (scope: string) => scope === 'all'
-  if (!principal || !seesAll(principal.rowScope)) {
+  if (principal?.rowScope !== 'all') {
     const patch = { enabled: false, status: 'disabled', statusReason: 'credential_gone' }
     await changeEndpoint(turn, patch, 'webhook.disabled')
     return false

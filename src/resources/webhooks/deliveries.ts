@@ -6,6 +6,7 @@ import { findRecord } from '../../kernel/read.js'
 import { About, Bool, Closed, Enum, Id, Instant, Integer, Nullable, Text, Type } from '../../kernel/schema.js'
 import { byId, JsonValue } from '../../kernel/standard-schemas.js'
 import { webhooks } from './resource.js'
+import { refuseLimited } from './writer.js'
 
 export const Sequence = () => Text(19, { pattern: '^[0-9]{1,18}$', examples: ['4711'] })
 const most = 2147483647
@@ -116,12 +117,13 @@ const attemptsOf = (ctx: Context, id: string, deliveryId: string) =>
 export const byDelivery = Closed({ id: Id(), deliveryId: Id('The id of the event.') })
 const common = { kind: 'read', permission: webhooks.permissions.read } as const
 
-/** Reading the delivery log. */
+/** Reading the delivery log, which tells of records of all owners. */
 export const deliveryReads: Operation[] = [
   operation({
     ...common,
     name: 'webhooks.deliveries',
     summary: 'List the deliveries of a webhook, latest first',
+    description: 'As with all of its log, the credential must see all records.',
     rest: 'GET /webhooks/:id/deliveries',
     graphql: 'webhookDeliveries',
     params: byId,
@@ -139,8 +141,10 @@ export const deliveryReads: Operation[] = [
         page: Closed({ hasMore: Bool(), nextCursor: Nullable(Text(1000)) })
       })
     ),
-    run: async (ctx, { id, limit = 50, ...filter }) =>
-      (await deliveriesOf(ctx, id, { ...filter, limit })) as never
+    async run(ctx, { id, limit = 50, ...filter }) {
+      refuseLimited(ctx)
+      return (await deliveriesOf(ctx, id, { ...filter, limit })) as never
+    }
   }),
   operation({
     ...common,
@@ -151,7 +155,8 @@ export const deliveryReads: Operation[] = [
     graphql: 'webhookDelivery',
     params: byDelivery,
     result: value(Closed({ ...fields, log: Type.Array(attemptSchema) })),
-    run: async (ctx, { id, deliveryId }) => {
+    async run(ctx, { id, deliveryId }) {
+      refuseLimited(ctx)
       const delivery = await deliveryOf(ctx, id, deliveryId)
       return { ...delivery, log: await attemptsOf(ctx, id, deliveryId) } as never
     }

@@ -28,15 +28,16 @@ async function known(ctx: Context, ids: readonly string[]): Promise<Map<string, 
   return new Map(rows.map(r => [r.id, r]))
 }
 
-/**
- * An endpoint gets whatever happens to the records it is about, so only who sees all records may own one; and it gets
- * what its credential may read, so only who may do as much may change where it goes.
- */
-export function refuseLesser(ctx: Context, scopes: readonly string[]): void {
-  const seesAll = (scope: string) => scope === 'all'
-  if (!seesAll(ctx.rowScope)) {
-    throw new KithError('forbidden', 'Only a credential that sees all records may own a webhook.')
+/** Refuses whose row scope is limited: an endpoint gets, and its log tells, what happens to the records of all. */
+export function refuseLimited({ rowScope }: Pick<Context, 'rowScope'>): void {
+  if (rowScope !== 'all') {
+    throw new KithError('forbidden', 'Only a credential that sees all records has to do with webhooks.')
   }
+}
+
+// It gets what its credential may read, so only who may do as much may change where it goes.
+function refuseLesser(ctx: Context, scopes: readonly string[]): void {
+  refuseLimited(ctx)
   for (const scope of scopes) authorize(ctx, scope)
 }
 
