@@ -61,6 +61,7 @@ export async function startServer(
     if (config.role !== 'api') {
       cleanUp.push(startKeeper(database, logger, config.eventRetentionDays))
       cleanUp.push(await startWebhooks({ database, url: server.url, settings: config.webhooks, logger }))
+      logger.info('background work runs')
     }
     const app = await buildApp({ config, database, logger, migrated: () => checkMigrated(database) })
     cleanUp.push(() => app.close())

@@ -1,28 +1,35 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import sql from 'sql-template-tag'
 import t, { type Test } from 'tap'
 import { openDatabase } from '../src/database/client.js'
 import { startEmbedded } from '../src/database/embedded.js'
 import { migrate } from '../src/database/migrate.js'
 import { createWorkspace, createWorkspaceKey } from '../src/resources/identity/create.js'
 import { jwtSecret } from './helpers/app.js'
-import { eventually, feed, sender, times, type Send } from './helpers/http.js'
-import { kith, temporaryFolder } from './helpers/program.js'
+import { eventually, sender, times, type Send } from './helpers/http.js'
+import { kith, temporaryFolder, type Program } from './helpers/program.js'
 import { proxyTo } from './helpers/proxy.js'
 import { receiver, type Received, type Receiver } from './helpers/receiver.js'
 
 const writers = 8
 const records = 40
-/** More of them take longer: `WEBHOOK_TEST_CHANGES=20000 npm test -- test/webhook-delivery.test.ts --timeout=1200`. */
-const changes = Number(process.env.WEBHOOK_TEST_CHANGES ?? 800)
+/** All of them take some minutes: `WEBHOOK_TEST_CHANGES=20000 npm test -- test/webhook-delivery.test.ts --timeout=1200`. */
+const changes = Number(process.env.WEBHOOK_TEST_CHANGES ?? 1500)
+const timeoutMs = 1000
+
+interface Change {
+  [field: string]: unknown
+  id: string
+  recordId: string
+  version: number
+}
+
+const openOne = (url: string) =>
+  openDatabase({ url, maxConnections: 1, statementTimeoutMs: 9000, onError: () => undefined })
 
 async function keyIn(url: string): Promise<string> {
-  const database = openDatabase({
-    url,
-    maxConnections: 1,
-    statementTimeoutMs: 9000,
-    onError: () => undefined
-  })
+  const database = openOne(url)
   try {
     return await createWorkspaceKey(database, await createWorkspace(database, 'hooks'), 'hooks', ['admin'])
   } finally {
@@ -30,7 +37,19 @@ async function keyIn(url: string): Promise<string> {
   }
 }
 
-/** Fails at random, answers late, and closes connections before or after it has taken an event. */
+/** What was committed, whatever anybody says of it. */
+async function committed(url: string): Promise<Change[]> {
+  const database = openOne(url)
+  try {
+    return await database.query<Change>(sql`
+      select id, record_id as "recordId", (data ->> 'version')::int as version from events
+      where resource = 'contact' order by ord`)
+  } finally {
+    await database.close()
+  }
+}
+
+/** Fails at random, answers late or too late, and closes connections before or after it has taken an event. */
 function moody(hook: Receiver): { acknowledged: Received[]; wrong: string[] } {
   const acknowledged: Received[] = []
   const wrong: string[] = []
@@ -42,17 +61,17 @@ function moody(hook: Receiver): { acknowledged: Received[]; wrong: string[] } {
     bytes.set(id, got.raw)
     const before = last.get(recordId) ?? 0
     if (data.version > before + 1) wrong.push(`version ${data.version} of ${recordId} came after ${before}`)
-    const mood = randomInt(100)
-    if (mood < 8) return 500
-    if (mood < 11) {
+    const mood = randomInt(1000)
+    if (mood < 80) return 500
+    if (mood < 110) {
       response.destroy()
       return undefined
     }
-    if (mood < 14) await sleep(300)
+    if (mood < 140) await sleep(mood < 115 ? timeoutMs * 1.5 : 200)
     // From here on the event counts as taken, also where the answer gets lost.
-    last.set(recordId, Math.max(before, data.version))
+    last.set(recordId, Math.max(last.get(recordId) ?? 0, data.version))
     acknowledged.push(got)
-    if (mood < 17) {
+    if (mood < 170) {
       response.destroy()
       return undefined
     }
@@ -61,15 +80,20 @@ function moody(hook: Receiver): { acknowledged: Received[]; wrong: string[] } {
   return { acknowledged, wrong }
 }
 
-/** Writes until there were so many changes; whoever is away for a moment is tried again. */
-async function write(sends: Send[], ids: string[], done: { changes: number }): Promise<void> {
+/** Writes until it is told to stop; whoever is away for a moment is tried again. Answers what was acknowledged. */
+async function write(
+  sends: Send[],
+  ids: string[],
+  done: { changes: number; enough: boolean }
+): Promise<string[]> {
+  const acknowledged: string[] = []
   await times(writers, async writer => {
-    for (let n = writer; done.changes < changes; n++) {
+    for (let n = writer; !done.enough; n++) {
       const path = `/v1/contacts/${ids[randomInt(ids.length)]!}`
-      const send = sends[n % sends.length]!
       const tried = async (method: string, at: string, body?: object) => {
-        const { status } = await send(method, at, body).catch(() => ({ status: 0 }))
-        if (status === 200 || status === 204) done.changes++
+        const answer = await sends[n % sends.length]!(method, at, body).catch(() => undefined)
+        if (answer?.status === 200) acknowledged.push(`${answer.body.id} ${answer.body.version}`)
+        if (answer?.status === 200 || answer?.status === 204) done.changes++
         else await sleep(20)
       }
       if (n % 10 === 9) {
@@ -78,18 +102,50 @@ async function write(sends: Send[], ids: string[], done: { changes: number }): P
       } else await tried('PATCH', path, { jobTitle: `${writer} ${n}` })
     }
   })
+  return acknowledged
 }
 
-function assertAll(t: Test, events: { id: string; recordId: string }[], taken: Received[]): void {
-  const ids = new Set(taken.map(r => r.event.id as string))
-  t.same(events.filter(e => !ids.has(e.id)), [], `all of ${events.length} changes arrived`) // prettier-ignore
-  t.same([...ids].filter(id => !events.some(e => e.id === id)), [], 'and nothing else') // prettier-ignore
-  for (const { event, headers } of taken) {
-    if (event.id !== headers['webhook-id']) t.fail('a duplicate has another id')
+/** Reads the feed from its beginning, from whoever answers, until it is told that nothing more is written. */
+async function follow(sends: Send[], over: () => boolean): Promise<Change[]> {
+  const seen: Change[] = []
+  for (let after = '0', n = 0; ; n++) {
+    const last = over()
+    const query = `types=contact.*&limit=200&wait=1&after=${after}`
+    const page = await sends[n % sends.length]!('GET', `/v1/events?${query}`).catch(() => undefined)
+    if (page?.status !== 200) {
+      await sleep(50)
+      continue
+    }
+    const events = page.body.data as { id: string; recordId: string; data: { version: number } }[]
+    seen.push(...events.map(({ id, recordId, data: { version } }) => ({ id, recordId, version })))
+    after = page.body.page.nextCursor as string
+    if (last && !page.body.page.hasMore) return seen
   }
 }
 
-t.test('kill -9 and a restarted database on the way to a moody receiver', async t => {
+/** The reader saw each change once, and those of a record in the order of its versions. */
+function assertFeed(t: Test, seen: Change[], expected: Change[]): void {
+  const key = ({ id, recordId, version }: Change) => `${recordId} ${version} ${id}`
+  t.same(seen.map(key).sort(), expected.map(key).sort(), `each of ${expected.length} changes once`)
+  const last = new Map<string, number>()
+  const wrong = seen.filter(({ recordId, version }) => {
+    const before = last.get(recordId) ?? 0
+    last.set(recordId, version)
+    return version !== before + 1
+  })
+  t.same(wrong, [], 'in the order of each record')
+}
+
+function assertArrived(t: Test, expected: Change[], taken: Received[]): void {
+  const ids = new Set(taken.map(r => r.event.id as string))
+  t.same(expected.filter(e => !ids.has(e.id)), [], `all of ${expected.length} changes arrived`) // prettier-ignore
+  const known = new Set(expected.map(e => e.id))
+  t.same([...ids].filter(id => !known.has(id)), [], 'and nothing else') // prettier-ignore
+  const others = taken.filter(({ event, headers }) => event.id !== headers['webhook-id'])
+  t.same(others, [], 'a duplicate carries the same id')
+}
+
+t.test('kill -9 and a restarted database on the way to a reader and a moody receiver', async t => {
   const options = { dataDir: await temporaryFolder(t), log: () => undefined }
   let server = await startEmbedded(options)
   t.teardown(() => server.stop())
@@ -99,14 +155,16 @@ t.test('kill -9 and a restarted database on the way to a moody receiver', async 
   const env = {
     DATABASE_URL: proxy.url,
     JWT_SECRET: jwtSecret,
+    RATE_LIMIT: '0',
     WEBHOOK_ALLOW_PRIVATE: 'true',
     WEBHOOK_RETRY_SCALE: '0.002',
-    WEBHOOK_TIMEOUT: '2000'
+    WEBHOOK_TIMEOUT: String(timeoutMs)
   }
   const start = (ROLE: string) => kith(t, ['serve'], { ...env, ROLE })
-  const apis = [start('api'), start('api')]
-  const workers = [start('worker'), start('worker')]
-  const sends = (await Promise.all(apis.map(p => p.origin()))).map(origin => sender(origin, key))
+  const sendTo = async (api: Program) => sender(await api.origin(), key)
+  const apis = await times(3, async () => start('api'))
+  const workers = await times(2, async () => start('worker'))
+  const sends = await Promise.all(apis.map(sendTo))
   const send = sends[0]!
   const hook = await receiver(t)
   const { acknowledged, wrong } = moody(hook)
@@ -117,28 +175,41 @@ t.test('kill -9 and a restarted database on the way to a moody receiver', async 
     return body.id as string
   })
 
-  const done = { changes: 0 }
+  const began = Date.now()
+  const done = { changes: 0, enough: false }
+  let over = false
   const written = write(sends, ids, done)
+  const read = follow(sends, () => over)
   const reached = (share: number) =>
-    eventually(`${share} of the changes`, () => done.changes >= changes * share || undefined, 600)
-  await eventually('deliveries', () => acknowledged.length > 50 || undefined, 60)
+    eventually(`${share} of the changes`, () => done.changes >= changes * share || undefined, 900)
+  await eventually('deliveries', () => acknowledged.length > 50 || undefined)
   workers[0]!.kill('SIGKILL')
-  workers.push(start('worker'))
-  await reached(0.4)
   apis[1]!.kill('SIGKILL')
+  const [api, worker] = [start('api'), start('worker')]
+  sends[1] = await sendTo(api)
+  await eventually('the worker', () => /background work runs/.test(worker.stderr()) || undefined)
+  await reached(0.4)
   await server.stop()
   server = await startEmbedded(options)
   proxy.leadTo(server.url)
-  await reached(0.7)
+  await reached(0.8)
   const atKill = acknowledged.length
   workers[1]!.kill('SIGKILL')
-  await written
+  await reached(1)
+  done.enough = true
+  const told = await written
+  over = true
+  t.comment(`${done.changes} changes in ${Date.now() - began} ms`)
 
-  const events = (await feed(send, '&types=contact.*')) as { id: string; recordId: string }[]
-  t.ok(events.length >= changes, `${events.length} changes`)
+  const expected = await committed(server.url)
+  t.ok(expected.length >= changes, `${expected.length} changes`)
+  const known = new Set(expected.map(e => `${e.recordId} ${e.version}`))
+  t.same(told.filter(change => !known.has(change)), [], 'each of which an acknowledged one is') // prettier-ignore
+  assertFeed(t, await read, expected)
   const taken = () => new Set(acknowledged.map(r => r.event.id as string))
-  await eventually('all of it', () => taken().size >= events.length || undefined, 600)
-  assertAll(t, events, acknowledged)
+  await eventually('all of it', () => taken().size >= expected.length || undefined, 900)
+  t.comment(`delivered in ${Date.now() - began} ms, ${hook.got.length} requests`)
+  assertArrived(t, expected, acknowledged)
   t.same(wrong, [], 'in order per record, and the same bytes each time')
   t.ok(acknowledged.length > atKill, 'it went on after the kills')
   t.ok(acknowledged.length > taken().size, 'some came twice, as answers were lost')
@@ -149,7 +220,6 @@ t.test('kill -9 and a restarted database on the way to a moody receiver', async 
     return body.oldestUndeliveredAt === null && body.status === 'active' ? body : undefined
   })
   t.match(shown, { failedDeliveries: 0, parkedAt: null })
-  const last = workers[2]!
-  last.kill('SIGTERM')
-  t.equal(await last.ended, 0, 'a worker ends well', { stderr: last.stderr().slice(-2000) })
+  worker.kill('SIGTERM')
+  t.equal(await worker.ended, 0, 'a worker ends well', { stderr: worker.stderr().slice(-2000) })
 })
