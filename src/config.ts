@@ -54,7 +54,12 @@ export const settings = {
     'Requests a minute per credential and process (without one, per address); `0` switches limits off.'
   ),
   ROLE: choice(['all', 'api', 'worker'], 'all', 'What this process does.'),
-  EVENT_RETENTION: number(1, 36500, 90, 'Days for which the change feed keeps events.'),
+  EVENT_RETENTION: number(
+    1,
+    36500,
+    90,
+    'Days for which the change feed keeps events; up to 30 more while a webhook is yet to get them.'
+  ),
   WEBHOOK_ALLOW_PRIVATE: choice(
     ['true', 'false'],
     'false',

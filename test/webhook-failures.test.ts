@@ -8,7 +8,6 @@ import {
   succeeded,
   type Circuit
 } from '../src/jobs/webhooks/circuit.js'
-import { forgetOldDeliveries } from '../src/jobs/webhooks/log.js'
 import { eventually, times } from './helpers/http.js'
 import { isProblem } from './helpers/problems.js'
 import { receiver, type Receiver } from './helpers/receiver.js'
@@ -264,31 +263,4 @@ t.test('an event that is never taken is given up by itself, and can be sent agai
   const seen = names(hook)
   t.ok(seen.lastIndexOf('poison 2') < seen.indexOf('after 2'), 'in order')
   t.match(await world.shows(id, 'it is well', w => w.status === 'active'), { failedDeliveries: 0 })
-})
-
-t.test('the log of what was delivered is kept for some days, and open deliveries for ever', async t => {
-  const world = await webhookWorld(t, shortened)
-  const hook = await receiver(t)
-  hook.behave(({ event }) => (event.data.name === 'open' ? 500 : 200))
-  const { id } = await world.made({ url: hook.url, types: ['company.*'] })
-  await companies(world, ['old', 'new', 'open'])
-  const log = async (status: string) =>
-    (await world.call('GET', `/v1/webhooks/${id}/deliveries?status=${status}`)).body.data as { id: string }[]
-  const [recent, old] = await eventually('both', async () => {
-    const found = await log('delivered')
-    return found.length === 2 ? found : undefined
-  })
-  await world.database.query(sql`
-    update webhook_deliveries set created_at = created_at - interval '31 days'
-    where workspace_id = ${world.workspaceId} and event_id <> ${recent!.id}`)
-  await forgetOldDeliveries(world.database, 30)
-  t.same(
-    (await log('delivered')).map(d => d.id),
-    [recent!.id]
-  )
-  t.equal((await log('pending')).length, 1)
-  const attempts = await world.database.query(
-    sql`select 1 from webhook_attempts where workspace_id = ${world.workspaceId} and event_id = ${old!.id}`
-  )
-  t.equal(attempts.length, 0, 'its attempts are gone with it')
 })

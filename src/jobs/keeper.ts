@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Database } from '../kernel/context.js'
 import { forgetOldEvents, sequenceEvents, workspacesToSequence } from '../kernel/events.js'
 import { forgetOldAnswers } from '../kernel/idempotency.js'
+import { neededFrom } from './webhooks/needed.js'
 
 const sequenceEveryMs = 200
 const forgetEveryMs = 600_000
@@ -35,7 +36,7 @@ export function startKeeper(
       for (const id of await workspacesToSequence(database)) await sequenceEvents(database, id)
     }),
     every(forgetEveryMs, logger, () => forgetOldAnswers(database)),
-    every(forgetEveryMs, logger, () => forgetOldEvents(database, eventRetentionDays))
+    every(forgetEveryMs, logger, () => forgetOldEvents(database, eventRetentionDays, neededFrom))
   ]
   return async () => {
     await Promise.all(stops.map(stop => stop()))

@@ -102,14 +102,26 @@ export async function feedEnds(ctx: Context): Promise<FeedEnds> {
   return ends ?? { sequence: '0', forgotten: '0' }
 }
 
+/** The first event of a workspace that somebody else than readers of the feed still needs; null where there is none. */
+export type NeededFrom = (db: Db, workspaceId: string) => Promise<string | null>
+
+// For so much longer are events kept that somebody still needs.
+const neededDays = 30
+
 /** Deletes a portion of the events recorded longer ago than this, oldest first. Answers how many. */
-async function forgetPortion(db: Db, workspaceId: string, days: number): Promise<number> {
+async function forgetPortion(
+  db: Db,
+  workspaceId: string,
+  days: number,
+  needed: string | null
+): Promise<number> {
   const [row] = await db.query<{ n: number }>(sql`
     with due as materialized (
       select o.sequence, o.event_id from (
         select l.sequence, l.event_id, l.recorded_at from event_log l
         where l.workspace_id = ${workspaceId} order by l.sequence limit ${portion}
-      ) o where o.recorded_at < now() - ${days} * interval '1 day'
+      ) o where o.recorded_at < now() - ${days} * interval '1 day' and (${needed}::bigint is null
+        or o.sequence < ${needed}::bigint or o.recorded_at < now() - ${days + neededDays} * interval '1 day')
     ), unlogged as (
       delete from event_log l using due where l.workspace_id = ${workspaceId} and l.sequence = due.sequence
     ), dropped as (
@@ -122,11 +134,19 @@ async function forgetPortion(db: Db, workspaceId: string, days: number): Promise
   return row!.n
 }
 
-/** Deletes events recorded longer ago than this many days, over all workspaces and in small portions. */
-export async function forgetOldEvents(database: Database, days: number): Promise<void> {
+/**
+ * Deletes events recorded longer ago than this many days, over all workspaces and in small portions. What is still
+ * needed, and all that follows it, stays for up to 30 days more.
+ */
+export async function forgetOldEvents(
+  database: Database,
+  days: number,
+  neededFrom: NeededFrom
+): Promise<void> {
   const heads = await database.query<{ id: string }>(sql`select workspace_id as id from event_heads`)
   for (const { id } of heads) {
-    while ((await database.transaction(db => forgetPortion(db, id, days))) === portion);
+    const needed = await neededFrom(database, id)
+    while ((await database.transaction(db => forgetPortion(db, id, days, needed))) === portion);
   }
 }
 

@@ -76,7 +76,7 @@ export async function endWaits(db: Db, { workspaceId, webhookId }: Lease): Promi
       and next_attempt_at is not null`)
 }
 
-/** Shows on the endpoint how it fares: no change of the record, so without an event. */
+/** Shows on the endpoint how it fares, where that is something new: no change of the record, so without an event. */
 export async function show(
   db: Db,
   { workspaceId, webhookId }: Lease,
@@ -86,14 +86,18 @@ export async function show(
     failedAt
   }: { failures: number; deliveredAt: string | null; failedAt: string | null }
 ): Promise<void> {
+  // Worked out of the row as it is once locked: an operator may switch the endpoint off at this moment.
+  const status = sql`case when w.status in ('active', 'failing') then ${failures > 0 ? 'failing' : 'active'} else w.status end`
+  const delivered = sql`coalesce(${deliveredAt}::timestamptz, w.last_delivered_at)`
+  const failed = sql`coalesce(${failedAt}::timestamptz, w.last_failure_at)`
   await db.query(sql`
-    update webhooks w set consecutive_failures = ${failures},
-      status = case when w.status in ('active', 'failing') then ${failures > 0 ? 'failing' : 'active'} else w.status end,
-      last_delivered_at = coalesce(${deliveredAt}::timestamptz, w.last_delivered_at),
-      last_failure_at = coalesce(${failedAt}::timestamptz, w.last_failure_at),
-      oldest_undelivered_at = (
-        select d.occurred_at from webhook_deliveries d
-        where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.status = 'pending'
-        order by d.sequence limit 1)
-    where w.workspace_id = ${workspaceId} and w.id = ${webhookId}`)
+    update webhooks w set consecutive_failures = ${failures}, status = ${status}, last_delivered_at = ${delivered},
+      last_failure_at = ${failed}, oldest_undelivered_at = open.oldest
+    from (select (
+      select d.occurred_at from webhook_deliveries d
+      where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.status = 'pending'
+      order by d.sequence limit 1) as oldest) open
+    where w.workspace_id = ${workspaceId} and w.id = ${webhookId}
+      and (w.consecutive_failures, w.status, w.last_delivered_at, w.last_failure_at, w.oldest_undelivered_at)
+        is distinct from (${failures}::int, ${status}, ${delivered}, ${failed}, open.oldest)`)
 }

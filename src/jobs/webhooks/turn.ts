@@ -136,7 +136,7 @@ export function openTurn(
     store,
     async close() {
       clearInterval(timer)
-      if (deliveredAt !== null || failedAt !== null) await showNow()
+      await showNow()
     }
   }
 }
