@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { WebhookConfig } from '../../config.js'
 import { openQueue } from '../../database/queue.js'
-import type { Database } from '../../kernel/context.js'
-import { sequenceEvents, workspacesToSequence } from '../../kernel/events.js'
+import type { OpenDatabase } from '../../database/client.js'
+import { eventChannel, sequenceEvents, workspacesToSequence } from '../../kernel/events.js'
 import { openEgress } from '../egress.js'
 import { every } from '../keeper.js'
 import { forgetOldDeliveries } from './log.js'
@@ -11,13 +11,14 @@ import { dueEndpoints } from './lease.js'
 import { pump } from './pump.js'
 import type { Delivering } from './turn.js'
 
-const lookEveryMs = 250
+// Retries and the end of leases; of new events it is told.
+const lookEveryMs = 500
 const afterFailureMs = 1000
 const forgetEveryMs = 600_000
 const endpointsAtOnce = 16
 
 export interface WebhookWork {
-  database: Database
+  database: OpenDatabase
   /** The database again: the queue has connections of its own. */
   url: string
   settings: WebhookConfig
@@ -71,13 +72,12 @@ export async function startWebhooks({
       throw error
     })
 
-  const stops = [
-    every(lookEveryMs, logger, patiently),
-    every(forgetEveryMs, logger, () => forgetOldDeliveries(database, settings.logDays))
-  ]
+  const looking = every(lookEveryMs, logger, patiently)
+  const forgetting = every(forgetEveryMs, logger, () => forgetOldDeliveries(database, settings.logDays))
+  const listener = database.listen(eventChannel, looking.wake)
   return async () => {
     stop.abort()
-    await Promise.all(stops.map(end => end()))
+    await Promise.all([listener.close(), looking.stop(), forgetting.stop()])
     await Promise.all(running)
     await queue.close()
     await delivering.egress.close()
