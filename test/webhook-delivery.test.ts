@@ -186,6 +186,7 @@ t.test('kill -9 and a restarted database on the way to a reader and a moody rece
   workers[0]!.kill('SIGKILL')
   apis[1]!.kill('SIGKILL')
   const [api, worker] = [start('api'), start('worker')]
+  const programs = [...apis, ...workers, api, worker]
   sends[1] = await sendTo(api)
   await eventually('the worker', () => /background work runs/.test(worker.stderr()) || undefined)
   await reached(0.4)
@@ -220,6 +221,8 @@ t.test('kill -9 and a restarted database on the way to a reader and a moody rece
     return body.oldestUndeliveredAt === null && body.status === 'active' ? body : undefined
   })
   t.match(shown, { failedDeliveries: 0, parkedAt: null })
+  const secret = made.body.secret as string
+  t.notOk(programs.some(p => (p.stdout() + p.stderr()).includes(secret)), 'no log tells the secret') // prettier-ignore
   worker.kill('SIGTERM')
   t.equal(await worker.ended, 0, 'a worker ends well', { stderr: worker.stderr().slice(-2000) })
 })

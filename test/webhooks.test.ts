@@ -3,6 +3,7 @@ import { Webhook } from 'standardwebhooks'
 import { Webhook as Svix } from 'svix'
 import t, { type Test } from 'tap'
 import { eventually } from './helpers/http.js'
+import { identity } from './helpers/identity.js'
 import { isProblem } from './helpers/problems.js'
 import { receiver, type Received } from './helpers/receiver.js'
 import { webhookWorld } from './helpers/webhooks.js'
@@ -159,6 +160,19 @@ t.test('an endpoint gets what its credential may read, by now', async t => {
   const events = await call('GET', `/v1/events?recordId=${id}&types=webhook.disabled`)
   t.equal(events.body.data.length, 1, 'the workspace is told')
   t.notOk(endpoint.at('/scoped').some(r => r.event.data?.firstName === 'Too late'))
+})
+
+t.test('an endpoint ends with the view of all records that its owner had', async t => {
+  const { newUser, tokenOf } = identity(world)
+  const user = await newUser('admin')
+  const { id } = await made({ url: `${endpoint.url}/demoted` }, as(tokenOf(user)))
+  t.match((await call('GET', `/v1/webhooks/${id}`)).body, { credentialType: 'user', credentialId: user.id })
+  await call('PATCH', `/v1/users/${user.id}`, { role: 'rep' })
+  const gone = await shows(id, 'the demoted owner', w => w.status === 'disabled')
+  t.match(gone, { enabled: false, statusReason: 'credential_gone' })
+  const contact = await created('contacts', { firstName: 'Not theirs' })
+  await settled()
+  t.notOk(endpoint.at('/demoted').some(r => r.event.recordId === contact))
 })
 
 t.test('changes of the own key are left out where asked for', async t => {
