@@ -97,7 +97,11 @@ t.test('a record that fails holds back itself alone', async t => {
   const hook = await receiver(t)
   const [sick, sound] = (await companies(world, ['sick', 'sound'])) as [string, string]
   let cured = false
-  hook.behave(({ event }) => (event.recordId === sick && !cured ? 500 : 200))
+  hook.behave(({ event }, response) => {
+    if (event.recordId !== sick || cured) return 200
+    response.writeHead(500).end('sick '.repeat(2000))
+    return undefined
+  })
   const { id } = await world.made({ url: hook.url, types: ['company.*'] })
   await rename(world, sick, 'sick 2')
   await rename(world, sick, 'sick 3')
@@ -115,6 +119,10 @@ t.test('a record that fails holds back itself alone', async t => {
   t.ok(second.length > 1, `it was tried ${second.length} times`)
   t.equal(new Set(second.map(r => r.raw)).size, 1, 'with the same bytes')
   t.equal(new Set(second.map(r => r.headers['webhook-id'])).size, 1, 'under the same id')
+  const { body } = await world.call('GET', `/v1/webhooks/${id}/deliveries/${second[0]!.event.id}`)
+  const first = { number: 1, url: hook.url, responseStatus: 500, error: 'It answered 500.', at: /Z$/ }
+  t.match(body.log.at(-1), { ...first, responseBody: 'sick '.repeat(820).slice(0, 4096) })
+  t.equal(body.log.at(-1).requestHeaders['webhook-signature'], second[0]!.headers['webhook-signature'])
   t.match(await world.shows(id, 'it is well', w => w.status === 'active'), { consecutiveFailures: 0 })
 })
 
