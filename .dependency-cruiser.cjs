@@ -107,6 +107,12 @@ module.exports = {
       '^(test|bench|scripts)/',
       'The program does not import tests, benchmarks or scripts.'
     ),
+    never(
+      'one-egress',
+      '^src/(?!jobs/egress\\.ts)',
+      '(^|node_modules/)undici([/-]|$)',
+      'Addresses that users give are reached through jobs/egress.ts alone, which refuses private ones.'
+    ),
     {
       name: 'no-cycle',
       comment: 'No cycles. A type alone makes none: it is gone when the program runs.',

@@ -87,7 +87,7 @@ function startTap(server: string): ChildProcess {
       '--node-arg=--import=tsx',
       '--disable-coverage',
       '--reporter=tap',
-      '--jobs=2',
+      '--jobs=3',
       '--timeout=300',
       ...process.argv.slice(2)
     ],

@@ -19,6 +19,7 @@ import { readJson, refuseBadEscapes } from './http/parsing.js'
 import { processMetrics } from './http/metrics.js'
 import { rateLimits } from './http/rate-limit.js'
 import { allowOrigins, commonHeaders } from './http/security.js'
+import { urlProblem } from './jobs/addresses.js'
 import { KithError } from './kernel/errors.js'
 import { sequenceEvents } from './kernel/events.js'
 import { watchEvents } from './jobs/watch.js'
@@ -109,7 +110,8 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
   const operations = allOperations({
     sign,
     sequence: workspaceId => sequenceEvents(database, workspaceId),
-    watch
+    watch,
+    checkUrl: url => urlProblem(url, config.webhooks.allowPrivate)
   })
   const context = contextMaker(database)
   const renew = async (request: FastifyRequest) => ({

@@ -54,7 +54,27 @@ export const settings = {
     'Requests a minute per credential and process (without one, per address); `0` switches limits off.'
   ),
   ROLE: choice(['all', 'api', 'worker'], 'all', 'What this process does.'),
-  EVENT_RETENTION: number(1, 36500, 90, 'Days for which the change feed keeps events.'),
+  EVENT_RETENTION: number(
+    1,
+    36500,
+    90,
+    'Days for which the change feed keeps events; up to 30 more while a webhook is yet to get them.'
+  ),
+  WEBHOOK_ALLOW_PRIVATE: choice(
+    ['true', 'false'],
+    'false',
+    'Lets webhooks go to private and loopback addresses and over plain http; for tests.'
+  ),
+  WEBHOOK_RETRY_SCALE: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 100,
+    default: 1,
+    description:
+      'Stretches or shortens the retry schedule of webhooks: `0.001` makes three days four minutes.'
+  }),
+  WEBHOOK_TIMEOUT: number(100, 60000, 10000, 'Milliseconds that an endpoint may take to answer a webhook.'),
+  WEBHOOK_CONCURRENCY: number(1, 100, 8, 'Requests under way at once to one endpoint.'),
+  WEBHOOK_LOG_DAYS: number(1, 3650, 30, 'Days that the log of deliveries is kept.'),
   DRAIN_DELAY: number(0, 60000, 500, 'Milliseconds that a stopping process still accepts connections.'),
   LOG_LEVEL: choice(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -79,8 +99,17 @@ export interface Config {
   rateLimit: number
   role: string
   eventRetentionDays: number
+  webhooks: WebhookConfig
   drainDelayMs: number
   logLevel: string
+}
+
+export interface WebhookConfig {
+  allowPrivate: boolean
+  retryScale: number
+  timeoutMs: number
+  concurrency: number
+  logDays: number
 }
 
 /** The settings cannot be used; every problem is named. */
@@ -157,6 +186,13 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     rateLimit: Number(e.RATE_LIMIT),
     role: e.ROLE,
     eventRetentionDays: Number(e.EVENT_RETENTION),
+    webhooks: {
+      allowPrivate: e.WEBHOOK_ALLOW_PRIVATE === 'true',
+      retryScale: Number(e.WEBHOOK_RETRY_SCALE),
+      timeoutMs: Number(e.WEBHOOK_TIMEOUT),
+      concurrency: Number(e.WEBHOOK_CONCURRENCY),
+      logDays: Number(e.WEBHOOK_LOG_DAYS)
+    },
     drainDelayMs: Number(e.DRAIN_DELAY),
     logLevel: e.LOG_LEVEL
   }

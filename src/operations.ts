@@ -13,5 +13,6 @@ export const declaredOperations = (): Operation[] =>
   allOperations({
     sign: undefined,
     sequence: async () => undefined,
-    watch: { closed: true, changed: async () => undefined }
+    watch: { closed: true, changed: async () => undefined },
+    checkUrl: () => undefined
   })

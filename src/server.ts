@@ -6,6 +6,7 @@ import { openDatabase, type OpenDatabase } from './database/client.js'
 import { startEmbedded } from './database/embedded.js'
 import { checkMigrated, migrate } from './database/migrate.js'
 import { startKeeper } from './jobs/keeper.js'
+import { startWebhooks } from './jobs/webhooks/worker.js'
 
 interface Started {
   url: string
@@ -57,7 +58,11 @@ export async function startServer(
     await migrate(server.url)
     const database = connect(config, server.url, logger)
     cleanUp.push(() => database.close())
-    if (config.role !== 'api') cleanUp.push(startKeeper(database, logger, config.eventRetentionDays))
+    if (config.role !== 'api') {
+      cleanUp.push(startKeeper(database, logger, config.eventRetentionDays))
+      cleanUp.push(await startWebhooks({ database, url: server.url, settings: config.webhooks, logger }))
+      logger.info('background work runs')
+    }
     const app = await buildApp({ config, database, logger, migrated: () => checkMigrated(database) })
     cleanUp.push(() => app.close())
     if (config.role !== 'worker') await app.listen({ host: config.host, port: config.port })

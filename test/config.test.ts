@@ -33,6 +33,7 @@ t.test('defaults', t => {
     trustProxy: [],
     rateLimit: 6000,
     role: 'all',
+    webhooks: { allowPrivate: false, retryScale: 1, timeoutMs: 10000, concurrency: 8, logDays: 30 },
     eventRetentionDays: 90,
     drainDelayMs: 500,
     logLevel: 'info'

@@ -219,7 +219,8 @@ async function tried(app: TestApp, call: Call, ids: Map<string, string>): Promis
   const media = operation.requestBody?.content['application/json'] as Json | undefined
   const answer = await app.call(method, url, media?.example)
   const where = `${method} ${path} ${answer.status}`
-  if (answer.status === 201) ids.set(tag, (answer.body.id ?? answer.body.apiKey.id) as string)
+  if (answer.status === 201)
+    ids.set(tag, (answer.body.id ?? (answer.body.apiKey ?? answer.body.webhook).id) as string)
   const documented = operation.responses[answer.status] as Json | undefined
   if (!documented) return [`${where} is not documented: ${answer.text}`]
   if (answer.text === '') return documented.content ? [`${where} lacks its body`] : []

@@ -5,8 +5,8 @@ import { newWorld, type Suite } from './conformance/world.js'
 import { testApp } from './helpers/app.js'
 import { oracle, ownedResources } from './row-scope/oracle.js'
 import { feed } from './row-scope/reads.js'
-import { mayWrite, newStage } from './row-scope/world.js'
-import { refusals, writes } from './row-scope/writes.js'
+import { mayOwnWebhooks, mayWrite, newStage } from './row-scope/world.js'
+import { endpoints, refusals, writes } from './row-scope/writes.js'
 
 t.test('whatever one writes, one reaches the records in scope', async t => {
   const app = await testApp(t, { RATE_LIMIT: '0' })
@@ -28,6 +28,10 @@ t.test('whatever one writes, one reaches the records in scope', async t => {
         await t.test(resource.plural, t => oracle(t, stage, foreign, actor, resource))
       }
     })
+  }
+  const actors = [...stage.cast.actors].sort((a, b) => Number(mayOwnWebhooks(a)) - Number(mayOwnWebhooks(b)))
+  for (const actor of actors) {
+    await t.test(`${actor.name} and webhooks`, t => endpoints(t, stage, actor))
   }
   for (const actor of stage.cast.actors) {
     await t.test(`${actor.name} writes`, async t => {

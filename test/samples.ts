@@ -67,6 +67,15 @@ export const samples: Record<string, Sample> = {
     update: { name: 'Another name' },
     values: { expiresAt: ['2999-01-01T00:00:00.000Z', '2999-06-01T12:30:00.500Z'] }
   },
+  webhook: {
+    create: n => ({ url: `https://example.com/hooks/${n}` }),
+    update: { types: ['deal.*', '*.deleted'], payload: 'thin' },
+    values: {
+      url: n => `https://example.com/hooks/${n}`,
+      types: [['*'], ['contact.created', 'deal.*'], ['*.deleted']],
+      filter: [{ createdAt: { gte: '2026-01-01T00:00:00Z' } }, { id: { changed: false } }]
+    }
+  },
   pipeline: {
     create: n => ({ name: textOf(n) }),
     update: { name: 'Partners', position: 7 },

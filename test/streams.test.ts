@@ -3,6 +3,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import sql from 'sql-template-tag'
 import t from 'tap'
+import { neededFrom } from '../src/jobs/webhooks/needed.js'
 import { forgetOldEvents } from '../src/kernel/events.js'
 import { testApp } from './helpers/app.js'
 import { feed, listening, sender, times } from './helpers/http.js'
@@ -169,7 +170,7 @@ t.test('old events are forgotten in portions, and a reader that fell behind is t
   const middle = await head()
   await made('kept')
   await age(91, middle)
-  await forgetOldEvents(app.database, 90)
+  await forgetOldEvents(app.database, 90, neededFrom)
   const { body } = await send('GET', '/v1/events')
   t.equal(body.data[0].sequence, String(Number(middle) + 1), 'without a position it starts with what is kept')
   const behind = await send('GET', '/v1/events?after=0')

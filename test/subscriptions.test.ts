@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createClient, type Client } from 'graphql-ws'
 import { WebSocket } from 'ws'
-import { testApp } from './helpers/app.js'
-import { eventually, feed, listening, times } from './helpers/http.js'
+import { jwtSecret, testApp } from './helpers/app.js'
+import { eventually, feed, listening, sender, times } from './helpers/http.js'
+import { identity } from './helpers/identity.js'
+import { kith } from './helpers/program.js'
 
 interface Told {
   sequence: string
@@ -69,6 +71,23 @@ t.test('a subscription tells every event once, in order, from a position on', as
   )
   await eventually('the rest', () => (resumed.told.length >= 3 ? true : undefined))
   t.same(resumed.told, expected.slice(2), 'a client that comes back misses none')
+})
+
+t.test('readers are told of what another process wrote, by key or token', async t => {
+  const env = { DATABASE_URL: app.url, JWT_SECRET: jwtSecret, ROLE: 'api' }
+  const other = sender(await kith(t, ['serve'], env).origin(), app.key)
+  const { newUser, tokenOf } = identity(app)
+  const after = await head()
+  const query = `subscription { events(after: "${after}", types: "contact.*") { sequence type recordId } }`
+  const readers = [app.key, tokenOf(await newUser('admin'))].map(token => subscribed(client(t, token), query))
+  const waiting = send('GET', `/v1/events?after=${after}&types=contact.*&wait=30`)
+  const { body } = await other('POST', '/v1/contacts', { firstName: 'From elsewhere' })
+  const began = Date.now()
+  await eventually('both', () => readers.every(r => r.told.length > 0) || undefined)
+  const id = body.id as string
+  t.same(readers.map(r => r.told.map(e => e.recordId)), [[id], [id]]) // prettier-ignore
+  t.equal((await waiting).body.data[0].recordId, id, 'and a page that waits comes')
+  t.ok(Date.now() - began < 15_000, 'before its time is over')
 })
 
 t.test('a subscription is checked before it begins and ends with its credential', async t => {

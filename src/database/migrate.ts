@@ -6,6 +6,7 @@ import pg from 'pg'
 import sql from 'sql-template-tag'
 import type { Db } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
+import { installQueue } from './queue.js'
 
 const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url))
 // Any number that all processes agree on.
@@ -51,6 +52,7 @@ export async function migrate(url: string): Promise<void> {
     await checkEncoding(client)
     await client.query('select pg_advisory_lock($1)', [lock])
     await applyMigrations(drizzle(client), { migrationsFolder })
+    await installQueue(url)
     await checkTrigrams(client)
   } finally {
     await client.end()

@@ -2,25 +2,50 @@ import type { Logger } from 'pino'
 import type { Database } from '../kernel/context.js'
 import { forgetOldEvents, sequenceEvents, workspacesToSequence } from '../kernel/events.js'
 import { forgetOldAnswers } from '../kernel/idempotency.js'
+import { neededFrom } from './webhooks/needed.js'
 
 const sequenceEveryMs = 200
 const forgetEveryMs = 600_000
 
-// Runs a task again and again, never twice at once; a failure is told and tried again later.
-function every(ms: number, logger: Logger, task: () => Promise<void>): () => Promise<void> {
-  let running = Promise.resolve()
+/** A task that is run again and again. */
+export interface Repeated {
+  /** Has it run soon. */
+  wake(): void
+  stop(): Promise<void>
+}
+
+// However often it is woken, other work gets its turn.
+const soonestMs = 50
+
+/** Runs a task again and again, never twice at once; a failure is told and tried again later. */
+export function every(ms: number, logger: Logger, task: () => Promise<void>): Repeated {
+  let running: Promise<void> | undefined
+  let last = Promise.resolve()
+  let woken = false
   let stopped = false
   const tick = () => {
+    woken = false
     running = task().catch((error: unknown) => logger.warn({ err: error }, 'background work failed'))
+    last = running
     void running.then(() => {
-      if (!stopped) timer = setTimeout(tick, ms)
+      running = undefined
+      if (!stopped) timer = setTimeout(tick, woken ? soonestMs : ms)
     })
   }
   let timer = setTimeout(tick, ms)
-  return async () => {
-    stopped = true
-    clearTimeout(timer)
-    await running
+  return {
+    wake() {
+      if (stopped || woken) return
+      woken = true
+      if (running) return
+      clearTimeout(timer)
+      timer = setTimeout(tick, soonestMs)
+    },
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await last
+    }
   }
 }
 
@@ -30,14 +55,14 @@ export function startKeeper(
   logger: Logger,
   eventRetentionDays: number
 ): () => Promise<void> {
-  const stops = [
+  const tasks = [
     every(sequenceEveryMs, logger, async () => {
       for (const id of await workspacesToSequence(database)) await sequenceEvents(database, id)
     }),
     every(forgetEveryMs, logger, () => forgetOldAnswers(database)),
-    every(forgetEveryMs, logger, () => forgetOldEvents(database, eventRetentionDays))
+    every(forgetEveryMs, logger, () => forgetOldEvents(database, eventRetentionDays, neededFrom))
   ]
   return async () => {
-    await Promise.all(stops.map(stop => stop()))
+    await Promise.all(tasks.map(task => task.stop()))
   }
 }

@@ -1,6 +1,6 @@
-import sql, { empty, type Sql } from 'sql-template-tag'
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { isOwned, may } from './authorize.js'
-import type { Context, Database, Db, Row } from './context.js'
+import type { Context, Database, Db, Row, Transaction } from './context.js'
 import { allResources } from './resource.js'
 
 const portion = 5000
@@ -41,6 +41,11 @@ async function sequencePortion(db: Db, workspaceId: string): Promise<number> {
     select count(*)::int as n,
       case when count(*) > 0 then pg_notify(${eventChannel}, ${workspaceId}::text) end from logged`)
   return row!.n
+}
+
+/** Sequences all that is committed in a workspace, inside a transaction that must know where the feed stands. */
+export async function sequenceWithin(db: Transaction, workspaceId: string): Promise<void> {
+  while ((await sequencePortion(db, workspaceId)) === portion);
 }
 
 /** Sequences all that is committed in a workspace and answers how many events that were; cheap when there are none. */
@@ -97,14 +102,26 @@ export async function feedEnds(ctx: Context): Promise<FeedEnds> {
   return ends ?? { sequence: '0', forgotten: '0' }
 }
 
+/** The first event of a workspace that somebody else than readers of the feed still needs; null where there is none. */
+export type NeededFrom = (db: Db, workspaceId: string) => Promise<string | null>
+
+// For so much longer are events kept that somebody still needs.
+const neededDays = 30
+
 /** Deletes a portion of the events recorded longer ago than this, oldest first. Answers how many. */
-async function forgetPortion(db: Db, workspaceId: string, days: number): Promise<number> {
+async function forgetPortion(
+  db: Db,
+  workspaceId: string,
+  days: number,
+  needed: string | null
+): Promise<number> {
   const [row] = await db.query<{ n: number }>(sql`
     with due as materialized (
       select o.sequence, o.event_id from (
         select l.sequence, l.event_id, l.recorded_at from event_log l
         where l.workspace_id = ${workspaceId} order by l.sequence limit ${portion}
-      ) o where o.recorded_at < now() - ${days} * interval '1 day'
+      ) o where o.recorded_at < now() - ${days} * interval '1 day' and (${needed}::bigint is null
+        or o.sequence < ${needed}::bigint or o.recorded_at < now() - ${days + neededDays} * interval '1 day')
     ), unlogged as (
       delete from event_log l using due where l.workspace_id = ${workspaceId} and l.sequence = due.sequence
     ), dropped as (
@@ -117,11 +134,19 @@ async function forgetPortion(db: Db, workspaceId: string, days: number): Promise
   return row!.n
 }
 
-/** Deletes events recorded longer ago than this many days, over all workspaces and in small portions. */
-export async function forgetOldEvents(database: Database, days: number): Promise<void> {
+/**
+ * Deletes events recorded longer ago than this many days, over all workspaces and in small portions. What is still
+ * needed, and all that follows it, stays for up to 30 days more.
+ */
+export async function forgetOldEvents(
+  database: Database,
+  days: number,
+  neededFrom: NeededFrom
+): Promise<void> {
   const heads = await database.query<{ id: string }>(sql`select workspace_id as id from event_heads`)
   for (const { id } of heads) {
-    while ((await database.transaction(db => forgetPortion(db, id, days))) === portion);
+    const needed = await neededFrom(database, id)
+    while ((await database.transaction(db => forgetPortion(db, id, days, needed))) === portion);
   }
 }
 
@@ -148,6 +173,12 @@ function portionOf(ctx: Context, { after, recordId }: EventFilter): Sql {
       and r.record_id = ${recordId}))`
 }
 
+/** What readers see of an event `e` and its place `l` in the log. */
+export const eventColumns =
+  raw(`e.id, l.sequence::text as sequence, e.type, e.resource, e.record_id as "recordId",
+  e.occurred_at as "occurredAt", l.recorded_at as "recordedAt", e.actor_type as "actorType",
+  e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous`)
+
 /**
  * The change feed after a position: what is committed, once and in order per record, of the records that the caller
  * may read. Answers one row more than the limit where there are more. Of the events of all records it looks at the next
@@ -155,9 +186,7 @@ function portionOf(ctx: Context, { after, recordId }: EventFilter): Sql {
  */
 export async function readEvents(ctx: Context, filter: EventFilter): Promise<EventRow[]> {
   return ctx.db.query<EventRow>(sql`
-    select e.id, l.sequence::text as sequence, e.type, e.resource, e.record_id as "recordId",
-      e.occurred_at as "occurredAt", l.recorded_at as "recordedAt", e.actor_type as "actorType",
-      e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous
+    select ${eventColumns}
     from (select l.workspace_id, l.sequence, l.event_id, l.recorded_at from ${portionOf(ctx, filter)}) l
     join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
     where e.workspace_id = ${ctx.workspaceId} and e.resource = any(${readable(ctx).map(r => r.name)}::text[]) ${inScope(ctx)}

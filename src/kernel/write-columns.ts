@@ -72,7 +72,7 @@ function patched(resource: Resource, key: string, column: string, sqlType: strin
     return `case when jsonb_typeof(${value}) = 'null' then null
       else nullif(jsonb_strip_nulls(coalesce(o."${column}", '{}') || (${value})), '{}') end`
   }
-  if (sqlType === 'jsonb') return value
+  if (sqlType === 'jsonb') return `nullif(${value}, 'null')`
   if (sqlType.endsWith('[]')) return `array(select jsonb_array_elements_text(${value}))::${sqlType}`
   return `(o.patch ->> '${key}')::${sqlType}`
 }

@@ -26,6 +26,8 @@ import { timelineOperations } from './timeline/operations.js'
 import { touches } from './touches/resource.js'
 import { touchWriter } from './touches/writer.js'
 import { userOperations } from './identity/users.js'
+import { webhookOperations } from './webhooks/operations.js'
+import type { CheckUrl } from './webhooks/writer.js'
 import { workspaceOperations } from './identity/workspaces.js'
 
 /** What some operations need from the process that runs them. */
@@ -33,10 +35,11 @@ export interface Services {
   sign: SignToken
   sequence: Sequencer
   watch: Watch
+  checkUrl: CheckUrl
 }
 
 /** Every operation on records and identities, in the order in which the contracts show them. */
-export const recordOperations = ({ sign, sequence, watch }: Services): Operation[] => [
+export const recordOperations = ({ sign, sequence, watch, checkUrl }: Services): Operation[] => [
   ...identityOperations(sign),
   ...workspaceOperations,
   ...userOperations,
@@ -57,5 +60,6 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...standardOperations(touches, touchWriter),
   ...standardOperations(exchangeRates, exchangeRateWriter),
   ...searchOperations(),
-  ...eventOperations(sequence, watch)
+  ...eventOperations(sequence, watch),
+  ...webhookOperations(checkUrl)
 ]

@@ -70,11 +70,11 @@ export async function feed(send: Send, query = '', after = '0'): Promise<Json[]>
   }
 }
 
-/** Asks until the answer is not undefined, or throws after some seconds. */
+/** Asks until the answer is not undefined, or throws after so many seconds: far more than a busy machine needs. */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
-  seconds = 15
+  seconds = 60
 ): Promise<T> {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(25)) {
     const answer = await ask()

@@ -10,6 +10,8 @@ export interface Actor {
   rowScope: 'all' | 'team' | 'own'
   /** What the actor may do: everything, write, write but pipelines, or only read. */
   may: 'admin' | 'write' | 'sell' | 'read'
+  /** Whether the scopes include those of webhooks, which no built-in role but admin gives. */
+  webhooks: boolean
 }
 
 interface Team {
@@ -93,7 +95,8 @@ export async function newCast(app: TestApp): Promise<Cast> {
     header: as(tokenOf(user)),
     userId: user.id,
     rowScope,
-    may
+    may,
+    webhooks: may === 'admin' || name.startsWith('an own role')
   })
   const bound = async (user: Person) => as((await makeKey({ scopes: ['admin'], userId: user.id })).key)
   const manager = person('a manager', people.manager, 'team', 'write')
@@ -111,7 +114,7 @@ export async function newCast(app: TestApp): Promise<Cast> {
       person('an own role of an admin with its own', people.ownAdmin, 'own', 'admin'),
       { ...manager, name: 'a key of a manager', header: await bound(people.manager) },
       { ...rep, name: 'a key of a rep', header: await bound(people.rep) },
-      { name: 'a key', header: as(app.key), userId: null, rowScope: 'all', may: 'admin' }
+      { name: 'a key', header: as(app.key), userId: null, rowScope: 'all', may: 'admin', webhooks: true }
     ],
     owners: {
       nobody: null,

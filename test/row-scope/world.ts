@@ -34,8 +34,12 @@ export function worldOf({ suite, admin }: Stage, { header }: Actor): World {
 export const seesRecord = ({ cast }: Stage, actor: Actor, resource: Resource, record: Json): boolean =>
   !isOwned(resource) || sees(cast, actor, record.ownerId as string | null)
 
-/** Whether an actor may read a resource at all: only keys are hidden from viewers. */
-export const mayRead = ({ may }: Actor, { plural }: Resource) => may !== 'read' || plural !== 'api-keys'
+/** Whether an actor may read a resource at all: keys are hidden from viewers, and where data go from all but admins. */
+export const mayRead = ({ may, webhooks }: Actor, { plural }: Resource) =>
+  (may !== 'read' || plural !== 'api-keys') && (webhooks || plural !== 'webhooks')
+
+/** Whether an actor may have to do with endpoints: only who sees all records. */
+export const mayOwnWebhooks = ({ webhooks, rowScope }: Actor) => webhooks && rowScope === 'all'
 
 /** Whether an actor may write a resource. */
 export function mayWrite({ may }: Actor, { plural, permissions }: Resource): boolean {

@@ -3,7 +3,7 @@ import type { Resource } from '../../src/kernel/resource.js'
 import { mutate } from '../conformance/graph.js'
 import { makeOne, references, sampleOf, type Json, type World } from '../conformance/world.js'
 import { sees, type Actor } from './cast.js'
-import { readFacts, seesRecord, worldOf, type Stage } from './world.js'
+import { mayOwnWebhooks, readFacts, seesRecord, worldOf, type Stage } from './world.js'
 
 interface Row extends Json {
   status: string
@@ -120,4 +120,48 @@ export async function refusals(t: Test, stage: Stage, actor: Actor, resource: Re
       t.match(await call(method, at, {}), { status: 403, body: { scope: resource.permissions.write } })
     }
   }
+}
+
+/**
+ * Only somebody who sees all records, and has the scope, makes an endpoint and looks into its log; and only who may do
+ * as much as its maker changes it.
+ */
+export async function endpoints(t: Test, stage: Stage, actor: Actor): Promise<void> {
+  const { call, graphql } = worldOf(stage, actor)
+  const [theirs] = stage.live.get('webhook')!
+  const [record] = stage.live.get('contact')!
+  const url = 'https://example.com/mine'
+  const all = async (id: string) => {
+    const path = `/v1/webhooks/${id}`
+    const delivery = `${path}/deliveries/${String(record!.id)}`
+    return [
+      await call('GET', `${path}/deliveries`),
+      await call('GET', delivery),
+      await call('PATCH', path, { url }),
+      await call('POST', `${path}/rotate`, {}),
+      await call('POST', `${path}/test`),
+      await call('POST', `${path}/resume`),
+      await call('POST', `${path}/resend`, { from: '1' }),
+      await call('POST', `${delivery}/resend`),
+      await call('POST', `${delivery}/skip`),
+      await call('DELETE', path),
+      await call('POST', `${path}/restore`)
+    ].map(reply => reply.status)
+  }
+  const none = Array<number>(9).fill(403)
+  const made = await call('POST', '/v1/webhooks', { url })
+  const mutation = 'mutation($url: String!) { createWebhook(input: { url: $url }) { secret } }'
+  const graph = await graphql(mutation, { url })
+  if (mayOwnWebhooks(actor)) {
+    t.ok(graph.body.data.createWebhook.secret)
+    const own = await all(made.body.webhook.id as string)
+    t.same(own, [200, 404, 200, 200, 202, 200, 202, 404, 404, 204, 200], 'the own one')
+    if (actor.may !== 'admin') t.same(await all(String(theirs!.id)), [200, 404, ...none], "an admin's")
+    return
+  }
+  t.match(made, { status: 403, body: { code: 'forbidden' } })
+  t.equal(graph.body.errors[0].extensions.code, 'forbidden')
+  t.same(await all(String(theirs!.id)), [403, 403, ...none])
+  const now = await stage.admin.call('GET', `/v1/webhooks/${String(theirs!.id)}`)
+  t.same(now.body, theirs, 'and nothing happened to it')
 }

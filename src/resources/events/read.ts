@@ -32,7 +32,8 @@ export interface FeedPage {
   page: { hasMore: boolean; nextCursor: string }
 }
 
-function shown(row: EventRow): Event {
+/** An event as readers and webhooks get it. */
+export function shown(row: EventRow): Event {
   const { actorType, actorId, ...event } = row
   const previous = row.previous as Record<string, unknown> | null
   return {

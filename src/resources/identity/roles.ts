@@ -18,10 +18,13 @@ export interface Grant {
 // What the whole business shares, and figures are made of.
 const shared = new Set(['pipelines', 'stages', 'products', 'campaigns', 'costs', 'exchange-rates'])
 
-const reads = () => [...allResources().map(r => r.permissions.read), 'events:read', 'metrics:read']
+// Where data go is decided by admins.
+const open = () => allResources().filter(r => r.plural !== 'webhooks')
+
+const reads = () => [...open().map(r => r.permissions.read), 'events:read', 'metrics:read']
 
 const writes = (without: ReadonlySet<string>) =>
-  allResources()
+  open()
     .filter(r => r.permissions.write !== 'admin' && !without.has(r.plural))
     .map(r => r.permissions.write)
 
