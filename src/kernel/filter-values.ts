@@ -3,7 +3,7 @@ import type { Context } from './context.js'
 import { KithError, type ErrorItem } from './errors.js'
 import type { FieldInfo } from './resource.js'
 import { linkedBy } from './links.js'
-import { Id, type Field, type Kind, type TSchema } from './schema.js'
+import { Id, Type, type Field, type Kind, type TSchema } from './schema.js'
 import { sortExpression } from './sort.js'
 import { compile, type Validator } from './validate.js'
 
@@ -85,9 +85,9 @@ function check(scan: Scan, schema: TSchema, value: unknown, path: string): void 
   if (problem) reject(scan, path, problem.code, problem.message.replace(/^The body/, 'The value'))
 }
 
-const plainText = { type: 'string', minLength: 1, maxLength: 1000 } as unknown as TSchema
-const anyScalar = { type: ['string', 'number', 'boolean'], maxLength: 1000 } as unknown as TSchema
-const numeric = { type: 'number' } as unknown as TSchema
+const plainText = Type.Unsafe({ type: 'string', minLength: 1, maxLength: 1000 })
+const anyScalar = Type.Unsafe({ type: ['string', 'number', 'boolean'], maxLength: 1000 })
+const numeric = Type.Unsafe({ type: 'number' })
 
 function valueSchema(field: FieldInfo, operator: Operator): TSchema {
   if (operator === 'contains' && field.kind === 'list') return field.schema.items as Field
@@ -95,15 +95,15 @@ function valueSchema(field: FieldInfo, operator: Operator): TSchema {
   if (operator === 'contains' || operator === 'startsWith') return plainText
   // A bare date compares with an instant as its midnight in UTC.
   if (field.kind === 'instant') {
-    return { type: 'string', anyOf: [{ format: 'instant' }, { format: 'day' }] } as unknown as TSchema
+    return Type.Unsafe({ type: 'string', anyOf: [{ format: 'instant' }, { format: 'day' }] })
   }
   // A null is asked for by isNull, so that every operator and its opposite share out all rows.
   const { type, enum: choices, ...schema } = field.schema
-  const value = {
+  const value = Type.Unsafe({
     ...schema,
     type: Array.isArray(type) ? (type as string[]).find(t => t !== 'null') : (type as string),
     ...(choices && { enum: choices.filter(c => c !== null) })
-  } as unknown as TSchema
+  })
   // Part of a phone number or a code may be looked for; a number must be one.
   if (field.kind !== 'text' || value.pattern === undefined) return value
   return { ...value, pattern: undefined, maxLength: 1000 }

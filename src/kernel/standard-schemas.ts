@@ -133,8 +133,8 @@ export const batchBody = (r: Resource) => batchOf(batchRow(r))
 /** A batch as it is let in: each row is judged by itself, so that one that is wrong leaves the others alone. */
 export const looseBatch = batchOf(Type.Unsafe<unknown>({}))
 
-export const JsonValue = (description: string) =>
-  Type.Unsafe<Record<string, unknown>>({
+export const JsonValue = <T = Record<string, unknown>>(description: string) =>
+  Type.Unsafe<T>({
     type: ['object', 'null'],
     additionalProperties: true,
     'x-kind': 'json',
@@ -148,10 +148,9 @@ export const batchResult = Closed({
       status: Enum('BatchStatus', ['created', 'updated', 'unchanged', 'deleted', 'failed']),
       id: Nullable(Id()),
       version: Nullable(Integer(1, 2147483647)),
-      error: JsonValue('The error object that a single call would have answered.') as unknown as Field<Record<
-        string,
-        unknown
-      > | null>
+      error: JsonValue<Record<string, unknown> | null>(
+        'The error object that a single call would have answered.'
+      )
     }),
     { maxItems: 1000 }
   )
