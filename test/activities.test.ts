@@ -32,6 +32,16 @@ t.test('activities', async t => {
     }
   })
 
+  await t.test("what lies ahead does so by the database's clock, not by that of the process", async t => {
+    const { now } = Date
+    const [soon, tomorrow] = [now() + 3_600_000, now() + 86_400_000]
+    const body = { type: 'meeting', occurredAt: new Date(soon).toISOString() }
+    Date.now = () => tomorrow
+    t.teardown(() => (Date.now = now))
+    t.equal((await make(body)).status, 'planned')
+    Date.now = now
+  })
+
   await t.test('a completed one was completed when it ended, unless said', async t => {
     const ended = await make({ type: 'call', occurredAt: past, endedAt: '2025-03-01T09:30:00.000Z' })
     t.equal(ended.completedAt, '2025-03-01T09:30:00.000Z')

@@ -145,7 +145,7 @@ t.test('timelines', async t => {
   })
 
   await t.test('what one kind tells is not told again as a change', async t => {
-    const id = await make('deals', { name: 'Tables', stageId: stage.New })
+    const id = await make('deals', { name: 'Tables', stageId: stage.New, currency: 'EUR' })
     await call('POST', `/v1/deals/${id}/move`, { stageId: stage.Offer })
     await call('POST', `/v1/deals/${id}/move`, { stageId: stage.New, at: day(1) })
     await call('PATCH', `/v1/deals/${id}`, { amount: '12' })

@@ -27,9 +27,9 @@ async function takeAll(
   const fields = links.map(([field]) => field)
   const empty = fields.map(f => sql`t.${name(resource.fields.get(f)!.column)} is null`)
   let seen = 0
-  // What was linked is no longer found, so each portion is the first one.
-  for (let found: Found[] | undefined; links.length > 0 && (found?.length ?? portion) === portion;) {
-    found = await ctx.db.query<Found>(sql`
+  for (let more = links.length > 0; more;) {
+    // What was linked is no longer found, so each portion is the first one.
+    const found = await ctx.db.query<Found>(sql`
       select ${selectList(resource, 't', fields)}, ${visible(ctx, resource, 't')} and t.deleted_at is null as seen
       from ${raw(`"${resource.table}" t`)}
       where ${visible(all, resource, 't')} and t.lead_id = ${leadId} and (${join(empty, ' or ')})
@@ -41,6 +41,7 @@ async function takeAll(
     }))
     await changeRecords(all, resource, changes)
     seen += found.filter(row => row.seen).length
+    more = found.length === portion
   }
   return may(ctx, resource.permissions.read) ? seen : null
 }
