@@ -1,6 +1,5 @@
-import type { FastifyInstance } from 'fastify'
 import {
-  execute as interpret,
+  execute,
   GraphQLError,
   OperationTypeNode,
   subscribe,
@@ -8,6 +7,7 @@ import {
   type ExecutionResult,
   type GraphQLSchema
 } from 'graphql'
+import type { Context } from '../kernel/context.js'
 import type { KithError } from '../kernel/errors.js'
 import { Closed, Nullable, Text, Type } from '../kernel/schema.js'
 import { compile } from '../kernel/validate.js'
@@ -47,6 +47,8 @@ export interface Prepared {
   document: DocumentNode
   /** Whether it is a subscription, whose results come one by one. */
   streams: boolean
+  /** Writes the whole answer as JSON, several times as fast as to run it; nothing where it has to be run. */
+  write(ctx: Context): Promise<string | undefined>
   /** Runs it; errors of the program are told by `fallback`. */
   run(context: Asked, fallback: Fallback): Promise<ExecutionResult | AsyncGenerator<ExecutionResult>>
 }
@@ -67,9 +69,9 @@ function streamed(results: ExecutionResult | AsyncGenerator<ExecutionResult>, sh
 export type Prepare = (request: GraphRequest) => Prepared | GraphQLError[]
 
 /** Makes the way that every operation takes, whatever protocol it came by. */
-export function preparer(app: FastifyInstance, schema: GraphQLSchema, documents: Documents): Prepare {
+export function preparer(schema: GraphQLSchema, documents: Documents): Prepare {
   return ({ query, operationName, variables }) => {
-    const { document, errors, compilable, conditional, cost: costs } = documents.check(query)
+    const { document, errors, plan, conditional, cost: costs } = documents.check(query)
     if (!document) return errors!
     const name = operationName ?? undefined
     const wrong = documents.checkVariables(document, name, variables ?? {})
@@ -83,6 +85,10 @@ export function preparer(app: FastifyInstance, schema: GraphQLSchema, documents:
     return {
       document,
       streams,
+      async write(ctx) {
+        const data = await plan?.(ctx, variables ?? {})
+        return data && `{"data":${data},"extensions":{"cost":${cost}}}`
+      },
       async run(context, fallback) {
         const contextValue: GraphContext = { ...context, ahead: !conditional }
         const shown = (result: ExecutionResult): ExecutionResult => {
@@ -91,14 +97,7 @@ export function preparer(app: FastifyInstance, schema: GraphQLSchema, documents:
         }
         const args = { schema, document, contextValue, variableValues: variables, operationName: name }
         if (streams) return streamed(await subscribe(args), shown)
-        const result: ExecutionResult = compilable
-          ? await app.graphql<Record<string, unknown>, Record<string, unknown>>(
-              query,
-              { ...contextValue },
-              variables ?? {}
-            )
-          : await interpret(args)
-        return shown(result)
+        return shown(await execute(args))
       }
     }
   }

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GraphQLError, OperationTypeNode, type ExecutionResult } from 'graphql'
-import mercurius from 'mercurius'
 import { KithError, parameterError } from '../kernel/errors.js'
 import { refuse } from '../kernel/validate.js'
 import { graphqlSchema } from './graphql.js'
@@ -54,9 +53,6 @@ function requestOf(request: FastifyRequest): GraphRequest {
 const forSockets = () =>
   new GraphQLError('Subscriptions are for WebSocket.', { extensions: { code: 'bad_request', status: 400 } })
 
-// Errors are translated below, where their causes are still attached.
-const asTheyAre = (result: ExecutionResult) => ({ statusCode: 200, response: result })
-
 function statusOf(result: ExecutionResult, type: string): number {
   const refused = result.data === undefined
   if (!refused || type !== graphqlJson) return 200
@@ -83,11 +79,11 @@ function send(reply: FastifyReply, result: ExecutionResult, type: string): Fasti
     ...(data !== undefined && { data }),
     ...(extensions && { extensions })
   }
-  return reply
-    .code(statusOf(result, type))
-    .header('content-type', `${type}; charset=utf-8`)
-    .send(JSON.stringify(body))
+  return sendText(reply.code(statusOf(result, type)), JSON.stringify(body), type)
 }
+
+const sendText = (reply: FastifyReply, text: string, type: string): FastifyReply =>
+  reply.header('content-type', `${type}; charset=utf-8`).send(text)
 
 /** /graphql: POST, GET for queries, and GET for a socket. */
 export async function graphqlRoutes(
@@ -97,9 +93,8 @@ export async function graphqlRoutes(
   asKithError: (error: unknown) => KithError
 ): Promise<void> {
   const schema = graphqlSchema(options.operations)
-  await app.register(mercurius, { schema, routes: false, jit: 1, graphiql: false, errorFormatter: asTheyAre })
   const documents = new Documents(schema)
-  const prepare = preparer(app, schema, documents)
+  const prepare = preparer(schema, documents)
   const told = (request: FastifyRequest, error: unknown) => {
     const known = asKithError(error)
     if (known.status >= 500) request.log.error({ err: known.cause ?? error }, known.code)
@@ -116,6 +111,8 @@ export async function graphqlRoutes(
     const prepared = prepare(given)
     if (Array.isArray(prepared)) return send(reply, { errors: prepared }, type)
     if (prepared.streams) return send(reply, { errors: [forSockets()] }, type)
+    const text = await prepared.write(ctx)
+    if (text !== undefined) return sendText(reply, text, type)
     return send(reply, (await run(request, { ctx }, prepared)) as ExecutionResult, type)
   }
   const sockets = new GraphSockets({ schema, access, prepare, run, context: options.context, told })

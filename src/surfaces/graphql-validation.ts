@@ -2,9 +2,7 @@ import {
   coerceInputValue,
   GraphQLError,
   isInputType,
-  isLeafType,
   Kind,
-  OperationTypeNode,
   parse,
   specifiedRules,
   typeFromAST,
@@ -14,49 +12,29 @@ import {
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
-  type ValueNode,
-  type VariableDefinitionNode
+  type ValueNode
 } from 'graphql'
 import type { ErrorItem } from '../kernel/errors.js'
 import { Cost } from './graphql-cost.js'
 import { guardShape, limits, tooComplex } from './graphql-guards.js'
+import { planOf, type Plan } from './graphql-plan.js'
 
 /** A document that may run, or what is wrong with it. */
 export interface Checked {
   document?: DocumentNode
   errors?: GraphQLError[]
-  /** Whether the compiled form of the document does exactly what the interpreted one does. */
-  compilable?: boolean
+  /** How its data is written without an executor, where it only looks up records. */
+  plan?: Plan | undefined
   /** Whether directives may leave out what the document selects. */
   conditional?: boolean
   cost?: Cost
 }
 
-// The compiler takes a non-null variable with a default for missing, and unrolls recursive input types for ever.
-function isSimple(schema: GraphQLSchema, { type, defaultValue }: VariableDefinitionNode): boolean {
-  if (type.kind === Kind.NON_NULL_TYPE) {
-    return defaultValue === undefined && isLeafType(typeFromAST(schema, type.type))
-  }
-  return isLeafType(typeFromAST(schema, type))
-}
-
-// The compiler keeps one operation per document, takes an absent variable in an object for null, forgets directives
-// above fragments, and goes on with a mutation after a failed field: only what has none of these is compiled.
-function traits(schema: GraphQLSchema, document: DocumentNode): Pick<Checked, 'compilable' | 'conditional'> {
-  let operations = 0
-  let plain = true
-  let conditional = false
-  const whole: string[] = [Kind.ARGUMENT, Kind.VARIABLE_DEFINITION]
-  visit(document, {
-    OperationDefinition(node) {
-      operations++
-      plain &&= node.operation === OperationTypeNode.QUERY
-    },
-    VariableDefinition: node => void (plain &&= isSimple(schema, node)),
-    Variable: (_node, _key, parent) => void (plain &&= whole.includes((parent as ASTNode).kind)),
-    Directive: () => void (conditional = true)
-  })
-  return { compilable: plain && operations === 1 && !conditional, conditional }
+// Whether directives may leave out what the document selects.
+function isConditional(document: DocumentNode): boolean {
+  let found = false
+  visit(document, { Directive: () => void (found = true) })
+  return found
 }
 
 // The parser says it in words only.
@@ -150,7 +128,12 @@ export class Documents {
       if (guarded) return { errors: [guarded] }
       const errors = validate(this.schema, document, specifiedRules, { maxErrors: 20 })
       if (errors.length === 0)
-        return { document, ...traits(this.schema, document), cost: new Cost(this.schema, document) }
+        return {
+          document,
+          plan: planOf(this.schema, document),
+          conditional: isConditional(document),
+          cost: new Cost(this.schema, document)
+        }
       return { errors: errors.map(e => invalid(e, 'invalid_input', literalItems(document, e))) }
     } catch (error) {
       return { errors: [unreadable(error)] }
