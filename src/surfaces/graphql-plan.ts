@@ -77,7 +77,11 @@ class Planner {
     column: (nodes: Nodes) => Column<T>
   ): Columns<T> {
     const sets = parents.map(n => n.selectionSet)
-    return [...fieldsOf(type, sets, this.fragments)].map(([name, nodes]) => [name, column(nodes)])
+    const typename: Column<T> = () => () => `"${type.name}"`
+    return [...fieldsOf(type, sets, this.fragments)].map(([name, nodes]) => [
+      name,
+      nodes[0]!.name.value === '__typename' ? typename : column(nodes)
+    ])
   }
 
   private own<T extends Row>(type: GraphQLObjectType, nodes: Nodes): Column<T> {
