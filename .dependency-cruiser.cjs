@@ -1,6 +1,6 @@
 /** Who may import whom. A folder's rule lists what it may import of ours; everything else is an error. */
 
-const httpOrGraphql = '(^|node_modules/)(@fastify/|fastify([/-]|$)|mercurius([/-]|$)|graphql([/-]|$))'
+const httpOrGraphql = '(^|node_modules/)(@fastify/|fastify([/-]|$)|graphql([/-]|$))'
 const logging = '(^|node_modules/)pino([/-]|$)'
 const columns = '^src/database/columns\\.ts$'
 const resourceTable = '^src/resources/[^/]+/table\\.ts$'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { testApp } from './helpers/app.js'
 
-// Some documents are compiled after their first run: what they answer and do must not depend on it.
+// What is known of a document is kept after its first run: what it answers and does must not depend on it.
 t.test('the same document, again and again', async t => {
   const program = await testApp(t)
   const { graphql, call } = program
