@@ -1,8 +1,8 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import { publicFields, selectList } from './columns.js'
-import { readOne } from './coalesce.js'
-import { inTransaction, type Context, type Row, type TransactionContext } from './context.js'
+import { readByIds } from './coalesce.js'
+import { type Context, type Row, type TransactionContext } from './context.js'
 import { pointing } from './links.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
@@ -40,8 +40,8 @@ export async function findRecord(
   const select = selectList(resource, 't', options.fields ?? publicFields(resource))
   const bin = options.deleted ? sql`true` : inBin(false)
   const rows = sql`select ${select} from ${from(resource)} where ${visible(ctx, resource, 't')} and ${bin}`
-  if (!inTransaction(ctx.db)) return readOne(ctx.db, rows, id.toLowerCase())
-  return (await ctx.db.query<RecordRow>(sql`${rows} and t.id = ${id}`))[0]
+  const key = id.toLowerCase()
+  return (await readByIds<RecordRow>(ctx.db, rows, [key])).get(key)
 }
 
 /** The records with these ids that the caller may see, by id. */
@@ -52,11 +52,9 @@ export async function findRecords(
   fields: readonly string[] = publicFields(resource)
 ): Promise<Map<string, RecordRow>> {
   if (ids.length === 0) return new Map()
-  const rows = await ctx.db.query<RecordRow>(
-    sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
-        where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
-  )
-  return new Map(rows.map(r => [r.id, r]))
+  const rows = sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
+      where ${visible(ctx, resource, 't')} and ${inBin(false)}`
+  return readByIds(ctx.db, rows, ids)
 }
 
 /**
