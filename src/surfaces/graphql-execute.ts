@@ -86,7 +86,7 @@ export function preparer(schema: GraphQLSchema, documents: Documents): Prepare {
       document,
       streams,
       async write(ctx) {
-        const data = await plan?.(ctx, variables ?? {})
+        const data = await plan?.()?.(ctx, variables ?? {})
         return data && `{"data":${data},"extensions":{"cost":${cost}}}`
       },
       async run(context, fallback) {

@@ -24,24 +24,33 @@ export type Write<T> = (value: T, index: number) => string
 /** Thrown where only an executor knows what to do. */
 export class Unplanned extends Error {}
 
-/** The fields that a selection asks of an object, by their names in the answer; several nodes of a name are one field. */
+/** The fields that selections ask of an object, by their names in the answer; several nodes of a name are one field. */
 export function fieldsOf(
   type: GraphQLObjectType,
   sets: readonly (SelectionSetNode | undefined)[],
-  fragments: Fragments,
-  fields = new Map<string, FieldNode[]>()
+  fragments: Fragments
 ): Map<string, FieldNode[]> {
-  for (const node of sets.flatMap(set => set?.selections ?? [])) {
-    if (node.directives && node.directives.length > 0) throw new Unplanned()
-    if (node.kind === Kind.FIELD) {
-      const name = node.alias?.value ?? node.name.value
-      fields.set(name, [...(fields.get(name) ?? []), node])
-      continue
+  const fields = new Map<string, FieldNode[]>()
+  const spread = new Set<object>()
+  const collect = (set: SelectionSetNode | undefined) => {
+    for (const node of set?.selections ?? []) {
+      if (node.directives && node.directives.length > 0) throw new Unplanned()
+      if (node.kind === Kind.FIELD) {
+        const name = node.alias?.value ?? node.name.value
+        const known = fields.get(name)
+        if (known) known.push(node)
+        else fields.set(name, [node])
+        continue
+      }
+      const fragment = node.kind === Kind.FRAGMENT_SPREAD ? fragments[node.name.value]! : node
+      // A second spread of a fragment adds nothing, and fragments in fragments would never end.
+      if (spread.has(fragment)) continue
+      spread.add(fragment)
+      if (fragment.typeCondition && fragment.typeCondition.name.value !== type.name) throw new Unplanned()
+      collect(fragment.selectionSet)
     }
-    const fragment = node.kind === Kind.FRAGMENT_SPREAD ? fragments[node.name.value]! : node
-    if (fragment.typeCondition && fragment.typeCondition.name.value !== type.name) throw new Unplanned()
-    fieldsOf(type, [fragment.selectionSet], fragments, fields)
   }
+  sets.forEach(collect)
   return fields
 }
 
@@ -61,9 +70,7 @@ export function objectWriter<T>(members: readonly (readonly [name: string, write
 const plain = new Set<GraphQLLeafType>([GraphQLID, DateTime, Day, Decimal])
 
 const leafWriter = (type: GraphQLLeafType): Write<unknown> =>
-  plain.has(type)
-    ? value => `"${value as string}"`
-    : value => JSON.stringify(type.serialize(value))
+  plain.has(type) ? value => `"${value as string}"` : value => JSON.stringify(type.serialize(value))
 
 /** Writes a value of a type that is all there: leaves, and lists and objects of them. */
 export function valueWriter(type: GraphQLOutputType, nodes: Nodes, fragments: Fragments): Write<unknown> {

@@ -23,8 +23,8 @@ import { planOf, type Plan } from './graphql-plan.js'
 export interface Checked {
   document?: DocumentNode
   errors?: GraphQLError[]
-  /** How its data is written without an executor, where it only looks up records. */
-  plan?: Plan | undefined
+  /** How its data is written without an executor, where it only looks up records. Asked for once its cost is known. */
+  plan?: () => Plan | undefined
   /** Whether directives may leave out what the document selects. */
   conditional?: boolean
   cost?: Cost
@@ -106,6 +106,11 @@ function unreadable(error: unknown): GraphQLError {
   return invalid(error, 'bad_request', [])
 }
 
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
 /** Parses and validates documents, remembering those seen lately. */
 export class Documents {
   private readonly known = new Map<string, Checked>()
@@ -130,7 +135,7 @@ export class Documents {
       if (errors.length === 0)
         return {
           document,
-          plan: planOf(this.schema, document),
+          plan: once(() => planOf(this.schema, document)),
           conditional: isConditional(document),
           cost: new Cost(this.schema, document)
         }
