@@ -22,9 +22,12 @@ export async function fill(
     select ${common}, 'First ' || n, 'Last ' || n, 'person' || n || '@example.com', ${id(`1 + n % ${sizes.companies}`)}
     from generate_series(1, ${sizes.contacts}) n`)
   await client.query(`insert into deals (${columns}, name, pipeline_id, stage_id, status, stage_rows, opened_at,
-      stage_entered_at, amount, currency, primary_contact_id)
+      stage_entered_at, amount, currency, primary_contact_id, contacts)
     select ${common}, 'Deal ' || n, '${pipeline}', '${stage}', 'open', 1, now() - n * interval '1 minute', now(),
-      n % 1000, 'EUR', ${id(`1 + n % ${sizes.contacts}`)} from generate_series(1, ${sizes.deals}) n`)
+      n % 1000, 'EUR', contact, jsonb_build_array(jsonb_build_object('contactId', contact, 'role', null))
+    from generate_series(1, ${sizes.deals}) n, lateral (select ${id(`1 + n % ${sizes.contacts}`)} as contact) c`)
+  await client.query(`insert into deal_contacts (workspace_id, deal_id, contact_id)
+    select workspace_id, id, primary_contact_id from deals`)
   await client.query('vacuum analyze')
 }
 

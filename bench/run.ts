@@ -39,12 +39,28 @@ function works(ids: string[]): Work[] {
   ]
 }
 
+const headersOf = (key: string) => ({
+  authorization: `Bearer ${key}`,
+  'content-type': 'application/json'
+})
+
+// A ratio of different answers would mean nothing.
+async function checkAlike(work: Work, key: string): Promise<void> {
+  const { path, ...request } = work.request()
+  const told = async (port: number) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { ...request, headers: headersOf(key) })
+    return (await answer.text()).match(/"(firstName|name|amount)":"[^"]*"/g)?.join()
+  }
+  const [kith, bare] = [await told(ports.kith), await told(ports.bare)]
+  if (kith === undefined || kith !== bare) throw new Error(`${work.name}: the answers differ`)
+}
+
 async function round(port: number, work: Work, key: string): Promise<{ rate: number; p99: number }> {
   const result = await autocannon({
     url: `http://127.0.0.1:${port}`,
     connections,
     duration: seconds,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    headers: headersOf(key),
     requests: [{ setupRequest: request => ({ ...request, ...work.request() }) }]
   })
   if (result.non2xx + result.errors > 0)
@@ -56,6 +72,7 @@ const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.le
 
 async function compare(work: Work, key: string): Promise<void> {
   const [kith, bare, ratios]: number[][] = [[], [], []]
+  await checkAlike(work, key)
   await round(ports.kith, work, key)
   await round(ports.bare, work, key)
   for (let i = 0; i < rounds; i++) {

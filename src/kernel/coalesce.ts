@@ -1,40 +1,34 @@
-import { setImmediate as endOfTurn } from 'node:timers/promises'
 import sql, { type Sql } from 'sql-template-tag'
-import type { Db, Row } from './context.js'
+import { inTransaction, type Db, type Row } from './context.js'
+import { Turn } from './turn.js'
 
-type Found<T> = Promise<Map<string, T>>
-interface Batch<T> {
-  ids: Set<string>
-  found: Found<T>
-}
+type Found = ReadonlyMap<string, Row>
 
-const open = new WeakMap<Db, Map<string, Batch<Row>>>()
+const reads = new Turn<readonly string[], Found>()
 
-// Requests that came in together are one turn of the event loop, but each is a callback of its own in it.
-async function readTogether(db: Db, rows: Sql, ids: Set<string>, close: () => void): Found<Row> {
-  await endOfTurn()
-  close()
-  const found = await db.query<Row & { id: string }>(sql`${rows} and t.id = any(${[...ids]}::uuid[])`)
+async function read(db: Db, rows: Sql, ids: readonly string[]): Promise<Found> {
+  const found = await db.query<Row & { id: string }>(sql`${rows} and t.id = any(${ids}::uuid[])`)
   return new Map(found.map(row => [row.id, row]))
 }
 
 /**
- * One row by its id out of `rows`, a statement that selects `id` from `t` up to its last condition. What is asked of
+ * Rows by their ids out of `rows`, a statement that selects `id` from `t` up to its last condition. What is asked of
  * equal statements with equal values in the same turn of the event loop is read at once: callers share a read only
- * where what they may see is the same to the letter. Not for transactions, which have their connection to themselves.
+ * where what they may see is the same to the letter. A transaction has its connection to itself and shares nothing.
  */
-export async function readOne<T extends Row>(db: Db, rows: Sql, id: string): Promise<T | undefined> {
-  const batches = open.get(db) ?? new Map<string, Batch<Row>>()
-  open.set(db, batches)
+export async function readByIds<T extends Row & { id: string }>(
+  db: Db,
+  rows: Sql,
+  ids: readonly string[]
+): Promise<Map<string, T>> {
+  if (inTransaction(db)) return (await read(db, rows, ids)) as Map<string, T>
   const key = `${rows.text}\n${JSON.stringify(rows.values)}`
-  let batch = batches.get(key)
-  if (!batch) {
-    const ids = new Set<string>()
-    batch = { ids, found: readTogether(db, rows, ids, () => batches.delete(key)) }
-    batches.set(key, batch)
+  const found = await reads.ask(db, key, ids, all => read(db, rows, [...new Set(all.flat())]))
+  const own = new Map<string, T>()
+  for (const id of ids) {
+    const row = found.get(id.toLowerCase()) as T | undefined
+    // Each caller's own: related records are put into it.
+    if (row) own.set(row.id, { ...row })
   }
-  batch.ids.add(id)
-  const row = (await batch.found).get(id)
-  // Each caller's own: related records are put into it.
-  return row && ({ ...row } as T)
+  return own
 }

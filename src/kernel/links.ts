@@ -16,18 +16,21 @@ export function linkedBy(ctx: Context, field: FieldInfo, alias: string, id: Sql)
 export interface Pointing {
   from: Sql
   id: Sql
+  /** Whether by rows of their own: those come in no order of the records. */
+  byRows: boolean
 }
 
 /** The table of a resource under the alias, with what its field points to: its own column, or the rows of its links. */
 export function pointing(ctx: Context, resource: Resource, fieldName: string, alias: string): Pointing {
   const field = resource.fields.get(fieldName)!
   const own = raw(`"${resource.table}" ${alias}`)
-  if (field.kind !== 'links') return { from: own, id: raw(`${alias}."${field.column}"`) }
+  if (field.kind !== 'links') return { from: own, id: raw(`${alias}."${field.column}"`), byRows: false }
   const { table, record, linked } = linkOf(field)
   return {
     from: sql`${own} join ${raw(`"${table}" l`)}
       on l.workspace_id = ${ctx.workspaceId} and ${raw(`l."${record}" = ${alias}.id`)}`,
-    id: raw(`l."${linked}"`)
+    id: raw(`l."${linked}"`),
+    byRows: true
   }
 }
 

@@ -1,8 +1,8 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { visible } from './authorize.js'
 import { publicFields, selectList } from './columns.js'
-import { readOne } from './coalesce.js'
-import { inTransaction, type Context, type Row, type TransactionContext } from './context.js'
+import { readByIds } from './coalesce.js'
+import { type Context, type Row, type TransactionContext } from './context.js'
 import { pointing } from './links.js'
 import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
@@ -40,8 +40,8 @@ export async function findRecord(
   const select = selectList(resource, 't', options.fields ?? publicFields(resource))
   const bin = options.deleted ? sql`true` : inBin(false)
   const rows = sql`select ${select} from ${from(resource)} where ${visible(ctx, resource, 't')} and ${bin}`
-  if (!inTransaction(ctx.db)) return readOne(ctx.db, rows, id.toLowerCase())
-  return (await ctx.db.query<RecordRow>(sql`${rows} and t.id = ${id}`))[0]
+  const key = id.toLowerCase()
+  return (await readByIds<RecordRow>(ctx.db, rows, [key])).get(key)
 }
 
 /** The records with these ids that the caller may see, by id. */
@@ -52,11 +52,9 @@ export async function findRecords(
   fields: readonly string[] = publicFields(resource)
 ): Promise<Map<string, RecordRow>> {
   if (ids.length === 0) return new Map()
-  const rows = await ctx.db.query<RecordRow>(
-    sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
-        where ${visible(ctx, resource, 't')} and t.id = any(${ids}::uuid[]) and ${inBin(false)}`
-  )
-  return new Map(rows.map(r => [r.id, r]))
+  const rows = sql`select ${selectList(resource, 't', fields)} from ${from(resource)}
+      where ${visible(ctx, resource, 't')} and ${inBin(false)}`
+  return readByIds(ctx.db, rows, ids)
 }
 
 /**
@@ -103,6 +101,30 @@ export async function listRecords(ctx: Context, resource: Resource, request: Lis
   return { ...toPage(resource, request, found), totalCount: total!.n }
 }
 
+// The first rows of each parent. A column of the record has an index in the order asked for, so that few are read;
+// rows of links have none, and to sort them all at once costs less than once per parent.
+function firstByParent(
+  ctx: Context,
+  resource: Resource,
+  parentField: string,
+  parents: readonly string[],
+  request: ListRequest
+): Sql {
+  const part = pageSql(resource, 't', request)
+  const theirs = pointing(ctx, resource, parentField, 't')
+  const select = sql`${selectList(resource, 't', request.fields ?? publicFields(resource))}${part.key}`
+  const where = sql`${visible(ctx, resource, 't')} and ${inBin(false)} and ${request.where ?? sql`true`} and ${part.where}`
+  if (theirs.byRows) {
+    return sql`select x.* from (
+        select ${theirs.id} as "_parent", row_number() over (partition by ${theirs.id} ${part.order}) as "_place", ${select}
+        from ${theirs.from} where ${where} and ${theirs.id} = any(${parents}::uuid[])
+      ) x where x."_place" <= ${request.size + 1} order by x."_parent", x."_place"`
+  }
+  return sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
+        select ${select} from ${theirs.from} where ${where} and ${theirs.id} = p.id ${part.order} ${part.limit}
+      ) x`
+}
+
 /** One page for each parent, the limit counting per parent: one statement however many parents there are. */
 export async function listByParent(
   ctx: Context,
@@ -113,15 +135,8 @@ export async function listByParent(
 ): Promise<Map<string, Page>> {
   // A parent that is named twice would have each of its records twice.
   const parents = [...new Set(given)]
-  const part = pageSql(resource, 't', request)
-  const theirs = pointing(ctx, resource, parentField, 't')
-  const select = selectList(resource, 't', request.fields ?? publicFields(resource))
   const rows = await ctx.db.query<RecordRow & { _parent: string }>(
-    sql`select p.id as "_parent", x.* from unnest(${parents}::uuid[]) as p(id) cross join lateral (
-          select ${select}${part.key} from ${theirs.from}
-          where ${visible(ctx, resource, 't')} and ${theirs.id} = p.id and ${inBin(false)}
-            and ${request.where ?? sql`true`} and ${part.where} ${part.order} ${part.limit}
-        ) x`
+    firstByParent(ctx, resource, parentField, parents, request)
   )
   const byParent = new Map<string, RecordRow[]>()
   for (const parent of parents) byParent.set(parent, [])

@@ -31,7 +31,8 @@ export const pageInfo = new GraphQLObjectType({
   }
 })
 
-function resolvePageInfo({ page, connection: { request } }: Connection) {
+/** Where a page stands. */
+export function resolvePageInfo({ page, connection: { request } }: Pick<Connection, 'page' | 'connection'>) {
   const [first, last] = [page.rows[0], page.rows.at(-1)]
   return {
     hasNextPage: request.backward ? request.before !== undefined : page.more,

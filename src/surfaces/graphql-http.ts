@@ -76,11 +76,11 @@ function send(reply: FastifyReply, result: ExecutionResult, type: string): Fasti
     ...(data !== undefined && { data }),
     ...(extensions && { extensions })
   }
-  return reply
-    .code(statusOf(result, type))
-    .header('content-type', `${type}; charset=utf-8`)
-    .send(JSON.stringify(body))
+  return sendText(reply.code(statusOf(result, type)), JSON.stringify(body), type)
 }
+
+const sendText = (reply: FastifyReply, text: string, type: string): FastifyReply =>
+  reply.header('content-type', `${type}; charset=utf-8`).send(text)
 
 /** /graphql: POST, GET for queries, and GET for a socket. */
 export async function graphqlRoutes(
@@ -115,6 +115,8 @@ export async function graphqlRoutes(
     if (Array.isArray(prepared)) return send(reply, { errors: prepared }, type)
     refuseMutation(request, prepared)
     if (prepared.kind === OperationTypeNode.SUBSCRIPTION) return send(reply, { errors: [forSockets()] }, type)
+    const text = await prepared.write(ctx)
+    if (text !== undefined) return sendText(reply, text, type)
     return send(reply, (await run(request, { ctx }, prepared)) as ExecutionResult, type)
   }
   const sockets = new GraphSockets({ schema, access, prepare, run, context: options.context, told })

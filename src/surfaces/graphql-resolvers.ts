@@ -46,7 +46,8 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 const notAnId = (parameter: string) => parameterError(parameter, `${parameter} is not an id.`, 'format')
 
-function idOf(value: string, parameter: string): string {
+/** The id that an argument names, in lower case; a 400 where it is none. */
+export function idOf(value: string, parameter: string): string {
   if (uuid.test(value)) return value.toLowerCase()
   throw notAnId(parameter)
 }

@@ -20,6 +20,7 @@ import {
 import type { ErrorItem } from '../kernel/errors.js'
 import { Cost } from './graphql-cost.js'
 import { guardShape, limits, tooComplex } from './graphql-guards.js'
+import { planOf, type Plan } from './graphql-plan.js'
 
 interface Traits {
   /** Whether the document is worth compiling, and its compiled form does exactly what the interpreted one does. */
@@ -32,6 +33,8 @@ interface Traits {
 interface Sound extends Traits {
   document: DocumentNode
   cost: Cost
+  /** How its data is written without an executor, where it only looks up records. Asked for once its cost is known. */
+  plan: () => Plan | undefined
 }
 
 /** A document that may run, or what is wrong with it. */
@@ -140,6 +143,11 @@ function unreadable(error: unknown): GraphQLError {
   return invalid(error, 'bad_request', [])
 }
 
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
 /** Parses and validates documents, remembering those lately found sound. */
 export class Documents {
   private readonly known = new Map<string, Sound>()
@@ -164,6 +172,7 @@ export class Documents {
       document,
       compilable: compilable && query.length <= compiled.length,
       conditional,
+      plan: once(() => planOf(this.schema, document)),
       cost: new Cost(this.schema, document)
     }
     this.remember(query, sound)
