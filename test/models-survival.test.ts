@@ -48,18 +48,17 @@ const duration = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.double({ min: 0, m
 const durations = fc.array(duration, { maxLength: 40 })
 
 t.test('incidences and survival add up to 1, and survival never grows', async t => {
-  fc.assert(
-    fc.property(durations, durations, durations, (won, lost, open) => {
-      const curve = cumulativeIncidence([won, lost], open)
-      const closed = kaplanMeier([...won, ...lost], open)
-      curve.forEach((step, i) => {
-        const [ofWon, ofLost] = [step.incidence[0]!, step.incidence[1]!]
-        if (Math.abs(ofWon + ofLost + step.survival - 1) > 1e-9) throw new Error('does not add up')
-        if (step.survival > (curve[i - 1]?.survival ?? 1)) throw new Error('grows')
-        if (Math.abs(step.survival - closed[i]!.survival) > 1e-12) throw new Error('differs by the causes')
-      })
+  const holds = fc.property(durations, durations, durations, (won, lost, open) => {
+    const curve = cumulativeIncidence([won, lost], open)
+    const closed = kaplanMeier([...won, ...lost], open)
+    curve.forEach((step, i) => {
+      const [ofWon, ofLost] = [step.incidence[0]!, step.incidence[1]!]
+      if (Math.abs(ofWon + ofLost + step.survival - 1) > 1e-9) throw new Error('does not add up')
+      if (step.survival > (curve[i - 1]?.survival ?? 1)) throw new Error('grows')
+      if (Math.abs(step.survival - closed[i]!.survival) > 1e-12) throw new Error('differs by the causes')
     })
-  )
+  })
+  t.doesNotThrow(() => fc.assert(holds))
   t.equal(incidenceAt(cumulativeIncidence([[2], [1]], [3]), 0, 2.5).toFixed(6), '0.333333')
   t.equal(incidenceAt(cumulativeIncidence([[2], [1]], [3]), 0, 1.9), 0)
 })
