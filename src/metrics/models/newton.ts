@@ -41,7 +41,10 @@ export function maximise({ value, gradient, hessian }: Objective, start: readonl
     const column = Matrix.columnVector(slope)
     const full = stepAt(column, bend, 0)
     const promised = full ? full.reduce((sum, d, i) => sum + d * slope[i]!, 0) / 2 : Infinity
-    if (promised < enough(top)) return { point, value: top, converged: true }
+    if (full && promised < enough(top)) {
+      const last = point.map((p, i) => p + full[i]!)
+      return { point: last, value: value(last), converged: true }
+    }
     for (;;) {
       const move = stepAt(column, bend, damping)
       const next = move && point.map((p, i) => p + move[i]!)
