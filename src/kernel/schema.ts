@@ -142,12 +142,13 @@ export const Number = () => field<number>('number', { type: 'number' })
 export const Json = <T>(description: string) => field<T | null>('json', { description })
 
 /** A JSON object that is kept and shown as it is, at least one member. */
-export const JsonObject = (description: string) =>
+export const JsonObject = (description: string, example: Record<string, unknown>) =>
   field<Record<string, unknown>>('json', {
     type: 'object',
     minProperties: 1,
     maxProperties: 100,
     additionalProperties: true,
+    examples: [example],
     description
   })
 

@@ -16,7 +16,8 @@ export const scoringRules = resource({
       Text(150, { examples: ['industry', 'company.employeeCount', 'activities.type'] })
     ),
     condition: JsonObject(
-      'What it must meet, in the filter language: operators of a field (`{ "in": ["Retail"] }`), or a filter of a relation\'s records.'
+      'What it must meet, in the filter language: operators of a field (`{ "in": ["Retail"] }`), or a filter of a relation\'s records.',
+      { in: ['Retail'] }
     ),
     points: About(
       'What a match adds to the score; less than 0 takes away. In the group activity each record that matches adds them.',
