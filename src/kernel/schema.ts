@@ -141,6 +141,17 @@ export const Number = () => field<number>('number', { type: 'number' })
 /** Any JSON value, shown as it is stored. */
 export const Json = <T>(description: string) => field<T | null>('json', { description })
 
+/** A JSON object that is kept and shown as it is, at least one member. */
+export const JsonObject = (description: string, example: Record<string, unknown>) =>
+  field<Record<string, unknown>>('json', {
+    type: 'object',
+    minProperties: 1,
+    maxProperties: 100,
+    additionalProperties: true,
+    examples: [example],
+    description
+  })
+
 /** A share between 0 and 1. */
 export const Share = () => field<number>('number', { type: 'number', minimum: 0, maximum: 1 })
 

@@ -17,9 +17,11 @@ import { lifecycleOperations } from './lifecycle/operations.js'
 import { orders } from './orders/resource.js'
 import { roleOperations } from './identity/roles.js'
 import { teamOperations } from './identity/teams.js'
+import { scoringRuleOperations } from './scoring-rules/operations.js'
 import { searchOperations } from './search/operations.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
+import { subscriptions } from './subscriptions/resource.js'
 import { timelineOperations } from './timeline/operations.js'
 import { touches } from './touches/resource.js'
 import { userOperations } from './identity/users.js'
@@ -49,10 +51,12 @@ export const recordOperations = ({ sign, sequence, watch }: Services): Operation
   ...timelineOperations,
   ...standardOperations(products),
   ...standardOperations(orders),
+  ...standardOperations(subscriptions),
   ...standardOperations(campaigns),
   ...standardOperations(costs),
   ...standardOperations(touches),
   ...standardOperations(exchangeRates),
+  ...scoringRuleOperations,
   ...searchOperations(),
   ...eventOperations(sequence, watch)
 ]

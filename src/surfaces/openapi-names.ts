@@ -17,7 +17,7 @@ export const resourceOf = (operation: Operation): Resource | undefined =>
 const joined = (name: string) => name.split('.').map(camel).map(pascal).join('')
 
 /** `Contact` for an operation on contacts, `Metrics` for one on metrics. */
-const nounOf = (operation: Operation) => resourceOf(operation)?.typeName ?? joined(partsOf(operation).subject)
+const nounOf = (operation: Operation) => resourceOf(operation)?.noun ?? joined(partsOf(operation).subject)
 
 /**
  * A name for client code. A write is called as its mutation (`createContact`), a read starts with what it does

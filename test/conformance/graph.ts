@@ -126,7 +126,7 @@ export function mutate(
   input: object,
   headers?: Record<string, string>
 ): Promise<Reply> {
-  const field = `${verb}${resource.typeName}`
+  const field = `${verb}${resource.noun}`
   const answer =
     mutations[verb]?.(resource) ??
     `${verb === 'upsert' ? 'created ' : ''}${resource.name} { ${selection(resource)} }`
@@ -147,7 +147,7 @@ export async function mutated(
   schema: TSchema = resource.createBody
 ): Promise<Outcome> {
   const reply = await mutate(world, resource, verb, inputOf(schema, input))
-  return graphOutcome(resource, reply, `${verb}${resource.typeName}`)
+  return graphOutcome(resource, reply, `${verb}${resource.noun}`)
 }
 
 /** A record by its id over GraphQL. */

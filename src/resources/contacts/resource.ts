@@ -70,6 +70,7 @@ export const contacts = resource({
     leads: many('lead', 'contactId'),
     activities: many('activity', 'contactId'),
     orders: many('order', 'contactId'),
+    subscriptions: many('subscription', 'contactId'),
     touches: many('touch', 'contactId')
   }
 })
