@@ -1,6 +1,7 @@
 import t from 'tap'
 import { loadOpportunities } from '../scripts/load/crm-opportunities.js'
 import { loadLoanOffers } from '../scripts/load/loan-offers.js'
+import { sameDealFigures } from './helpers/deal-figures-expected.js'
 import { sameFunnel, sameMonths, sameOrder, sameSteps } from './helpers/funnel-expected.js'
 import { closeTo, figure, loaded, referenceSet } from './helpers/reference-sets.js'
 
@@ -32,6 +33,8 @@ t.test('loan-offers', { skip: typeof offers === 'string' && offers }, async t =>
       'mean'
     )
   })
+
+  t.test('win rate, times and flow', t => sameDealFigures(t, send, { asOf }, expected))
 
   t.test('by the month of opening and of closing', async t => {
     for (const timeZone of zones) {

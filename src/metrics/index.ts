@@ -1,12 +1,15 @@
 import type { Operation } from '../kernel/operation.js'
 import type { Snapshots } from '../kernel/context.js'
 import { catalogue } from './catalogue.js'
+import { stageFlow } from './deals/stage-flow.js'
+import { timeInStage } from './deals/time-in-stage.js'
+import { timeToClose } from './deals/time-to-close.js'
 import { winRate } from './deals/win-rate.js'
 import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, winRate, lifetimeValue]
+const figures = [funnel, stageFlow, timeInStage, timeToClose, winRate, lifetimeValue]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {

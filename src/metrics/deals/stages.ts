@@ -23,14 +23,21 @@ export const kindsOf = (pipeline: PipelineThen) => ({
   lost: indexesOf(pipeline, 'lost')
 })
 
-/** The stages of a kind that are live or among those `used`, in their order. */
-export function stagesShown(
-  pipeline: PipelineThen,
-  kind: MetricStage['kind'],
-  used: ReadonlySet<number>
-): IndexedStage[] {
+function shown(pipeline: PipelineThen, kind: MetricStage['kind'], used: ReadonlySet<number>): IndexedStage[] {
   return indexesOf(pipeline, kind)
     .map(index => ({ index, of: pipeline.stages[index]! }))
     .filter(({ index, of }) => of.live || used.has(index))
     .map(({ index, of }) => ({ index, position: of.position, stage: metricStage(of) }))
+}
+
+/** The open stages that are live or among those used, in their order. */
+export const openShown = (pipeline: PipelineThen, used: ReadonlySet<number>) => shown(pipeline, 'open', used)
+
+/** The same, then one for all that is won, with the index of the first won stage. */
+export function stepsShown(pipeline: PipelineThen, used: ReadonlySet<number>): IndexedStage[] {
+  const won = shown(pipeline, 'won', used)
+  const [index] = kindsOf(pipeline).won
+  if (index === undefined) return openShown(pipeline, used)
+  const stage: MetricStage = won.length === 1 ? won[0]!.stage : { stageId: null, name: 'Won', kind: 'won' }
+  return [...openShown(pipeline, used), { index, position: pipeline.stages[index]!.position, stage }]
 }

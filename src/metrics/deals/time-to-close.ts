@@ -1,6 +1,15 @@
 import sql, { raw } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
-import { Closed, Enum, List, Nullable, Number as AnyNumber, Share, Type, type Static } from '../../kernel/schema.js'
+import {
+  Closed,
+  Enum,
+  List,
+  Nullable,
+  Number as AnyNumber,
+  Share,
+  Type,
+  type Static
+} from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
@@ -57,7 +66,9 @@ const value = Closed(
     won: { ...Stats(), description: 'Days of the won ones.' },
     lost: { ...Stats(), description: 'Days of the lost ones.' },
     closed: { ...Stats(), description: 'Days of both.' },
-    kmMedian: Nullable(Days('The days after which half have ended, by Kaplan and Meier; null if that is not reached.')),
+    kmMedian: Nullable(
+      Days('The days after which half have ended, by Kaplan and Meier; null if that is not reached.')
+    ),
     curve: Type.Array(
       Closed(
         {
@@ -71,8 +82,15 @@ const value = Closed(
     ),
     within: Type.Array(
       Closed(
-        { days: Days('How long after the start.'), won: Count('Those won by then.'), share: Nullable(Share()) },
-        { 'x-type': 'TimeToCloseWithin', description: 'How many of all were won so soon, the young ones included.' }
+        {
+          days: Days('How long after the start.'),
+          won: Count('Those won by then.'),
+          share: Nullable(Share())
+        },
+        {
+          'x-type': 'TimeToCloseWithin',
+          description: 'How many of all were won so soon, the young ones included.'
+        }
       )
     ),
     matured: Type.Array(
@@ -127,7 +145,12 @@ function membersOf(days: readonly number[], matured: readonly number[]) {
 
 const joined = (a: Float64Array, b: Float64Array): Float64Array => Float64Array.from([...a, ...b])
 
-function valueOf(days: readonly number[], matured: readonly number[], row: Found, notes: Notes<Found>): Value {
+function valueOf(
+  days: readonly number[],
+  matured: readonly number[],
+  row: Found,
+  notes: Notes<Found>
+): Value {
   const [won, lost, open] = [sampleOf(row.won), sampleOf(row.lost), sampleOf(row.open)]
   const curve = cumulativeIncidence([won, lost], open)
   const kmMedian = survivalMedian(curve)
@@ -165,3 +188,65 @@ function valueOf(days: readonly number[], matured: readonly number[], row: Found
     })
   }
 }
+
+async function factsOf(ctx: Context, request: Asked, frame: Frame) {
+  if (request.given.subject === 'lead') return { ...leadFacts(ctx, request, frame), settled: {} }
+  const scope = await dealScope(ctx, request, frame)
+  const ctes = sql`${dealConversion(scope).ctes}, ${dealFacts(scope, 'created')}`
+  return { cuts: scope.cuts, ctes, settled: { pipelineId: scope.settled.pipelineId } }
+}
+
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+  const { given } = request
+  const days = sorted(given.days ?? defaultDays)
+  const matured = sorted(given.maturedDays)
+  const { cuts, ctes, settled } = await factsOf(ctx, request, frame)
+  const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, cuts, {
+    ctes,
+    counts,
+    members: membersOf(days, matured),
+    value: (rows, notes) => valueOf(days, matured, rows[0]!, notes)
+  })
+  const { all, early, handedOver } = rows[0] as Found & { handedOver: number }
+  return {
+    parameters: settled,
+    value,
+    reasons,
+    counts: { [given.subject === 'lead' ? 'leads' : 'deals']: all },
+    excluded: { handedOver },
+    warnings:
+      early > 0
+        ? [
+            {
+              code: 'closed_before_start',
+              message: 'Those won before they began count as won at once.',
+              count: early
+            }
+          ]
+        : [],
+    more
+  }
+}
+
+/** How long it takes until deals are won or lost, or leads become customers. */
+export const timeToClose = figure({
+  name: 'time-to-close',
+  version: 1,
+  summary: 'How long it takes until deals close',
+  definition: [
+    'The time from the first event of a deal to its last close, for deals opened in the period; a deal that is open, or open',
+    'again, has none yet and is censored at `asOf`. With `subject=lead` the time from the capture of a lead to its first won',
+    'deal, for leads captured in the period; `filter` and `groupBy` are then about leads, and no lead counts as lost.',
+    'Completed times alone are biased short, as the slow ones are still running: `kmMedian` and `curve` use all of them.',
+    'Those won before they began have the duration 0. A deal handed over to another pipeline is in `excluded`.'
+  ].join(' '),
+  formula:
+    'S(t) = product over t_i <= t of (1 - d_i / n_i); won(t) = sum over t_i <= t of S(t_i-) * d_won(t_i) / n(t_i), lost likewise; kmMedian = smallest t with S(t) <= 0.5. matured(D) = won within D days / those at least D days old.',
+  unit: 'days; shares from 0 to 1',
+  source: 'Kaplan, Meier 1958; Aalen, Johansen 1978.',
+  subject: deals,
+  parameters,
+  value,
+  ages: () => true,
+  answer
+})

@@ -21,7 +21,7 @@ import { MetricStage } from '../pipeline.js'
 import { Count, Rate, rate } from '../rate.js'
 import { amountWarnings, dealConversion, dealFacts, medianSql } from './facts.js'
 import { dealScope } from './scope.js'
-import { stagesShown, type IndexedStage } from './stages.js'
+import { openShown, type IndexedStage } from './stages.js'
 
 const parameters = {
   ...commonParameters,
@@ -160,7 +160,7 @@ function valueOf(
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
   const scope = await dealScope(ctx, request, frame)
   const { given } = request
-  const stages = stagesShown(scope.pipeline, 'open', new Set())
+  const stages = openShown(scope.pipeline, new Set())
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
     ctes: sql`${join([dealConversion(scope).ctes, dealFacts(scope, given.cohort ?? 'closed')], ', ')}`,
     counts: numbers,
