@@ -123,6 +123,16 @@ export const Computed = (description: string) =>
     description
   })
 
+/** An exact decimal that is only computed with: up to 18 decimals. */
+export const GivenAmount = (description: string) =>
+  field<string>('decimal', {
+    type: 'string',
+    pattern: '^-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,18})?$',
+    maxLength: 38,
+    examples: ['1200.5'],
+    description
+  })
+
 /** An exchange rate: a positive decimal string with at most twelve decimals. */
 export const Rate = () =>
   field<string>('decimal', {

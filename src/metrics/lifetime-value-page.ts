@@ -27,20 +27,22 @@ const Customer = Closed(
   { 'x-type': 'CustomerValue', description: 'What a customer brought.' }
 )
 
+/** Where a page of what is behind a figure stands. */
+export const MetricPage = () =>
+  Closed(
+    {
+      hasMore: described(Bool(), 'Whether there are more after these.'),
+      nextCursor: described(Nullable(Text(1000)), 'What `after` takes for the next page.')
+    },
+    { 'x-type': 'MetricPage', description: 'Where a page of a figure stands.' }
+  )
+
 /** The members of an answer that has a page of customers. */
 export const customersAnswer = {
   customers: Type.Optional(
     Type.Array(Customer, { description: 'With `customers`: the one of most value first.' })
   ),
-  page: Type.Optional(
-    Closed(
-      {
-        hasMore: described(Bool(), 'Whether there are customers after these.'),
-        nextCursor: described(Nullable(Text(1000)), 'What `after` takes for the next page.')
-      },
-      { 'x-type': 'MetricPage', description: 'Where a page of a figure stands.' }
-    )
-  )
+  page: Type.Optional(MetricPage())
 }
 
 const encode = ({ key, customerId }: CustomerValue) =>

@@ -51,13 +51,13 @@ const Stage = Closed(
   {
     stage: MetricStage(),
     visits: Count('Visits, those that go on included.'),
-    completed: { ...Stats(), description: 'Days of the visits that have ended.' },
+    completed: Stats(),
     openNow: Closed(
-      { n: Count('Visits that go on.'), ages: { ...Stats(), description: 'Their days until now.' } },
+      { n: Count('Visits that go on.'), ages: Stats() },
       { 'x-type': 'TimeInStageOpen', description: 'Deals that are in the stage now.' }
     ),
-    totalPerDeal: { ...Stats(), description: 'Days of all visits of a deal, those that go on until now.' },
-    latest: { ...Stats(), description: 'Days of the last visit of a deal alone.' },
+    totalPerDeal: Stats(),
+    latest: Stats(),
     kmMedian: Nullable(
       Days('The days after which half of the visits have ended; null if that is not reached.')
     ),
@@ -163,7 +163,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
 }
 
 const Durations = (description: string) =>
-  described(List({ ...AnyNumber(), minimum: 0 }, 100000), description)
+  Type.Array({ ...AnyNumber(), minimum: 0 }, { maxItems: 100_000, description })
 
 /** How long deals stay in stages. */
 export const timeInStage = figure({

@@ -63,9 +63,9 @@ const value = Closed(
   {
     n: Count('All of them, those still open included.'),
     events: Count('Those that ended.'),
-    won: { ...Stats(), description: 'Days of the won ones.' },
-    lost: { ...Stats(), description: 'Days of the lost ones.' },
-    closed: { ...Stats(), description: 'Days of both.' },
+    won: Stats(),
+    lost: Stats(),
+    closed: Stats(),
     kmMedian: Nullable(
       Days('The days after which half have ended, by Kaplan and Meier; null if that is not reached.')
     ),

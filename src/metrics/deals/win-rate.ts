@@ -1,4 +1,4 @@
-import sql, { join, raw } from 'sql-template-tag'
+import sql, { raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { Closed, Computed, Enum, Nullable, Integer, Type, type Static } from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
@@ -60,10 +60,7 @@ const value = Closed(
     won: Count('Won deals.'),
     lost: Count('Lost deals.'),
     all: Count('Deals of the cohort, open ones included.'),
-    winRate: {
-      ...Rate(),
-      description: 'By value, its counts are those of deals with a known value, and it has no interval.'
-    },
+    winRate: Rate(),
     wonValue: Nullable(Computed('The amounts of the won deals; null where none is known.')),
     lostValue: Nullable(Computed('The amounts of the lost deals; null where none is known.')),
     wonWithValue: Count('Won deals with a known value.'),
@@ -96,7 +93,7 @@ const numbers = sql`
   (sum(f.value) filter (where f.state = 'won')
     / nullif(sum(f.value) filter (where f.state in ('won', 'lost')), 0))::float8 as "shareOfValue"`
 
-const reached = ({ index, position }: IndexedStage) => {
+const reached = ({ index, position }: IndexedStage): Record<string, Sql> => {
   const met = sql`f.state in ('won', 'lost') and (f.state = 'won' or f.furthest >= ${position}::int)`
   return { [`reached_${index}`]: met }
 }
@@ -162,7 +159,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   const { given } = request
   const stages = openShown(scope.pipeline, new Set())
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
-    ctes: sql`${join([dealConversion(scope).ctes, dealFacts(scope, given.cohort ?? 'closed')], ', ')}`,
+    ctes: sql`${dealConversion(scope).ctes}, ${dealFacts(scope, given.cohort ?? 'closed')}`,
     counts: numbers,
     members: {
       all: sql`f.state is not null`,
@@ -173,7 +170,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
       missingAmount: sql`f.state in ('won', 'lost') and f.amount is null`,
       noFxRate: sql`f.state in ('won', 'lost') and f.amount is not null and f.value is null`,
       handedOver: sql`f.state is null`,
-      ...Object.assign({}, ...stages.map(reached))
+      ...Object.fromEntries(stages.flatMap(s => Object.entries(reached(s))))
     },
     value: (rows, notes) => valueOf(stages, given, rows[0]!, notes)
   })
@@ -204,7 +201,8 @@ export const winRate = figure({
     'The share of closed deals that are won. With `cohort=closed` it is about deals closed in the period by their last',
     'close; with `cohort=created` about all deals opened in it, whatever happened since: the two answer different questions.',
     'The state of a deal is that of its last stage as of `asOf`; one handed over to another pipeline is in `excluded`.',
-    'By value the amounts are compared, converted by the rate of the day of the close in the workspace’s own zone; a deal',
+    'By value the amounts are compared, converted by the rate of the day of the close in the workspace’s own zone; the counts',
+    'of the rate are then those of deals with a known value, and it has no interval. A deal',
     'without an amount, or without a rate for it, stays in the counts and leaves sums and the divisors of averages.'
   ].join(' '),
   formula:
