@@ -38,6 +38,9 @@ type Part<S> = S extends TSchema ? Static<S> : unknown
 type Input<P, Q, B> = Part<P> & Part<Q> & { body: Part<B>; expectedVersion?: number | undefined }
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
+/** How an answer is written in another media type. */
+export type Format<R = unknown> = (result: R) => string | Promise<string>
+
 interface Config<P, Q, B, R, A extends boolean> {
   /** `contacts.merge`: the resource's plural and a verb. */
   name: string
@@ -68,7 +71,7 @@ interface Config<P, Q, B, R, A extends boolean> {
   /** The bytes that a body may have; 1 MiB unless said. */
   bodyLimit?: number
   /** Its answer in other media types than JSON. */
-  formats?: Readonly<Record<string, (result: R) => string>>
+  formats?: Readonly<Record<string, Format<R>>>
   /** What its answer is known by, where that is cheaper to find than the answer. */
   tag?(ctx: Context, input: Input<P, Q, B>): Promise<string>
   run(ctx: A extends true ? TransactionContext : Context, input: Input<P, Q, B>): Promise<R>
@@ -85,7 +88,7 @@ export interface Operation extends Omit<
   atomic: boolean
   secret: boolean
   validators: Record<Parts, Validator | undefined>
-  formats?: Readonly<Record<string, (result: never) => string>>
+  formats?: Readonly<Record<string, Format<never>>>
   tag?(ctx: Context, input: never): Promise<string>
   run(ctx: Context, input: never): Promise<unknown>
 }
@@ -184,7 +187,7 @@ export async function invoke(
   ctx: Context,
   operation: Operation,
   request: Request,
-  render: (result: unknown) => Answer
+  render: (result: unknown) => Answer | Promise<Answer>
 ): Promise<{ answer: Answer; replayed: boolean }> {
   if (operation.permission !== 'public') authorize(ctx, operation.permission)
   const input = validated(operation, request)
@@ -194,7 +197,7 @@ export async function invoke(
     return { answer: { status: 304, headers: { etag: tag }, body: '' }, replayed: false }
   }
   const fresh = async (context: Context) => {
-    const answer = render(await operation.run(context, input))
+    const answer = await render(await operation.run(context, input))
     return tag === undefined ? answer : { ...answer, headers: { ...answer.headers, etag: tag } }
   }
   return untangled(async () => {

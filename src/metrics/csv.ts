@@ -67,21 +67,26 @@ const isPlace = (column: string) => places.has(column) || column.startsWith('key
 const harmless = (cell: Cell) =>
   typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell) && !/^-?\d+(\.\d+)?$/.test(cell) ? `'${cell}` : cell
 
-/**
- * An answer as one table of RFC 4180: lines for the total, its buckets and its groups, with a column for each number;
- * the items of lists, such as stages, are lines of their own with `list` and `item`. Unknown is empty.
- */
-export function csvOf(answer: Members): string {
+/** What an answer says as lines: the total, its buckets and its groups, each followed by the items of its lists. */
+export function csvLines(answer: Members): Line[] {
   const {
     value,
     buckets = [],
     groups = []
   } = answer as unknown as { value: Members; buckets?: Part[]; groups?: Part[] }
-  const lines = [
+  return [
     ...linesOf(value, { part: 'total' }, ''),
     ...buckets.flatMap(b => bucketLines({ part: 'bucket' }, b)),
     ...groups.flatMap(groupLines)
   ]
+}
+
+/**
+ * An answer as one table of RFC 4180: lines for the total, its buckets and its groups, with a column for each number;
+ * the items of lists, such as stages, are lines of their own with `list` and `item`. Unknown is empty.
+ */
+export function csvOf(answer: Members): string {
+  const lines = csvLines(answer)
   const names = new Set(lines.flatMap(line => Object.keys(line)))
   const columns = [...names].sort((a, b) => Number(isPlace(b)) - Number(isPlace(a)))
   const cells = lines.map(line => columns.map(name => harmless(line[name] ?? null)))

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Context, Snapshots } from '../kernel/context.js'
-import { operation, value, type Operation } from '../kernel/operation.js'
+import { operation, value, type Format, type Operation } from '../kernel/operation.js'
 import { camel, type Resource } from '../kernel/resource.js'
 import {
   Closed,
@@ -17,6 +17,7 @@ import {
 } from '../kernel/schema.js'
 import { JsonValue } from '../kernel/standard-schemas.js'
 import type { CatalogueEntry } from './catalogue.js'
+import { drawn, type Drawable, type Picture } from './charts/of-figure.js'
 import { csvOf } from './csv.js'
 import { dimensionsOf } from './dimensions.js'
 import { partsOf } from './groups.js'
@@ -69,7 +70,7 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
   /** What POST takes as `data`, and the same figure out of it. */
   data?: { schema: D; answer(data: Static<D>, request: Request<Given<P>>, frame: Frame): Answered<Static<V>> }
   /** The answer as a picture. */
-  chart?(answer: Record<string, unknown>): string
+  picture?: Picture<Static<V>>
 }
 
 /** Where figures are computed. */
@@ -82,6 +83,18 @@ export interface Computing {
 export interface Figure {
   entry(): CatalogueEntry
   operations(computing: Computing): Operation[]
+  /** Its answer and picture for a report, with the parameters among those given that it takes; none for one that has no picture. */
+  portrait?: (
+    computing: Computing,
+    ctx: Context,
+    request: Request<Record<string, unknown>>
+  ) => Promise<Portrait>
+}
+
+/** A figure in a report. */
+export interface Portrait {
+  answer: unknown
+  svg: string
 }
 
 const Warning = Closed(
@@ -176,13 +189,14 @@ export function figure<
   V extends TObject,
   D extends TObject
 >(config: Config<P, V, D>): Figure {
-  const { name, version, parameters, summary, data, chart } = config
+  const { name, version, parameters, summary, data, picture } = config
   const field = camel(name)
   const typeName = `${field[0]!.toUpperCase()}${field.slice(1)}Answer`
   const result = value(answerOf(config.value, parameters, typeName, config.more))
-  const formats = { 'text/csv': csvOf, ...(chart && { 'image/svg+xml': chart }) }
+  const svg = (answer: Drawable<Static<V>>) => drawn(summary, picture!, answer)
+  const formats = { 'text/csv': csvOf, ...(picture && { 'image/svg+xml': svg }) }
   const common = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
-  const shared = { ...common, formats: formats as Record<string, (answer: unknown) => string> }
+  const shared = { ...common, formats: formats as Record<string, Format> }
   const frames = new WeakMap<object, Promise<Frame>>()
 
   function framed(ctx: Context, input: object, request: Request<Given<P>>): Promise<Frame> {
@@ -229,8 +243,19 @@ export function figure<
     return createHash('sha1').update(`${identity} ${moment}`).digest('base64url')
   }
 
+  async function portrait(
+    computing: Computing,
+    ctx: Context,
+    { given, place }: Request<Record<string, unknown>>
+  ) {
+    const own = Object.fromEntries(Object.entries(given).filter(([key]) => key in parameters))
+    const answer = await run(computing, ctx, {}, { given: own as Given<P>, place })
+    return { answer, svg: await svg(answer as Drawable<Static<V>>) }
+  }
+
   return {
     entry: () => entryOf(config),
+    ...(picture && { portrait }),
     operations: computing => [
       operation({
         ...shared,

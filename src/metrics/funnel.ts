@@ -195,5 +195,16 @@ export const funnel = figure({
   parameters,
   value: funnelValue,
   ages: given => given.maturedDays !== undefined,
+  picture: {
+    whole: ({ stages }) => ({
+      kind: 'funnel',
+      steps: stages.map(({ stage, reached, conversionFromFirst }) => ({
+        name: stage.name,
+        value: reached,
+        share: conversionFromFirst.value
+      }))
+    }),
+    compared: { name: 'won of all', unit: 'share', of: v => v.conversion.value }
+  },
   answer
 })

@@ -7,14 +7,29 @@ import { velocity } from './deals/velocity.js'
 import { timeInStage } from './deals/time-in-stage.js'
 import { timeToClose } from './deals/time-to-close.js'
 import { winRate } from './deals/win-rate.js'
+import type { Figure } from './figure.js'
 import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
+import { report } from './report.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, stageFlow, timeInStage, timeToClose, winRate, velocity, stalledDeals, lifetimeValue]
+const figures: Figure[] = [
+  funnel,
+  stageFlow,
+  timeInStage,
+  timeToClose,
+  winRate,
+  velocity,
+  stalledDeals,
+  lifetimeValue
+]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {
   const computing = { snapshots, shared: new Shared() }
-  return [catalogue(() => figures.map(f => f.entry())), ...figures.flatMap(f => f.operations(computing))]
+  return [
+    catalogue(() => figures.map(f => f.entry())),
+    report(figures, computing),
+    ...figures.flatMap(f => f.operations(computing))
+  ]
 }

@@ -183,6 +183,8 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   }
 }
 
+const known = (money: string | null) => (money === null ? null : Number(money))
+
 /** Customer lifetime value, by what customers brought so far. */
 export const lifetimeValue = figure({
   name: 'lifetime-value',
@@ -196,5 +198,14 @@ export const lifetimeValue = figure({
   parameters,
   value,
   more: customersAnswer,
+  picture: {
+    whole: v => ({
+      kind: 'bars',
+      unit: 'money',
+      names: ['Per customer with value', 'Per customer', 'Per order day'],
+      series: [{ name: 'value', values: [v.mean, v.totalPerCustomer, v.averageOrderValue].map(known) }]
+    }),
+    compared: { name: 'value per customer', unit: 'money', of: v => v.totalPerCustomer }
+  },
   answer
 })

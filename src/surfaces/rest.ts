@@ -57,10 +57,18 @@ function pageAnswer(request: FastifyRequest, page: Page, write: (v: unknown) => 
 
 const jsonType = 'application/json'
 
+// Pictures and pages bring their own styles, and load nothing.
+const seen = {
+  'content-security-policy':
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+}
+const seenTypes = new Set(['image/svg+xml', 'text/html'])
+
 /** The media type that the caller would rather have of those that an operation answers in. */
 function mediaType({ formats }: Operation, request: FastifyRequest): string {
   if (!formats) return jsonType
-  const type = new Negotiator(request.raw).mediaType([jsonType, ...Object.keys(formats)])
+  const others = Object.keys(formats)
+  const type = new Negotiator(request.raw).mediaType(jsonType in formats ? others : [jsonType, ...others])
   if (type === undefined) throw new KithError('not_acceptable')
   return type
 }
@@ -70,20 +78,21 @@ function valueAnswer(
   type: string,
   result: unknown,
   write: (v: unknown) => string
-): Answer {
+): Answer | Promise<Answer> {
   const format = operation.formats?.[type]
-  return {
+  const answer = (body: string): Answer => ({
     status: operation.status ?? 200,
-    headers: { 'content-type': `${type}; charset=utf-8` },
-    body: format ? format(result as never) : write(result)
-  }
+    headers: { 'content-type': `${type}; charset=utf-8`, ...(seenTypes.has(type) && seen) },
+    body
+  })
+  return format ? Promise.resolve(format(result as never)).then(answer) : answer(write(result))
 }
 
 // The same answer of one operation in another media type is another one, and so is one that was written later of facts
 // that are the same.
 const weakTag = (tag: string, type: string) => `W/"${tag}.${type.split('/')[1]!.split('+')[0]!}"`
 
-type Render = (request: FastifyRequest, result: unknown) => Answer
+type Render = (request: FastifyRequest, result: unknown) => Answer | Promise<Answer>
 
 function renderer(operation: Operation): Render {
   const schema = answerSchema(operation)

@@ -80,15 +80,17 @@ export function draw(chart: Chart): string {
   try {
     canvas.setOption({ ...frame(chart), ...option })
     const about = `<title>${escaped(chart.title)}</title><desc>${escaped(chart.subtitle)}</desc>`
-    return canvas
-      .renderToSVGString()
-      .replaceAll(/ ecmeta_\w+="[^"]*"/g, '')
-      .replaceAll(/ class="zr\d+-cls-\d+"/g, '')
-      .replaceAll(/ stroke="[^"]*"(?= stroke-width="0")/g, '')
-      // Its names count all pictures that the process has drawn.
-      .replaceAll(/zr\d+-c/g, 'c')
-      .replace(/<style[^>]*>[\s\S]*?<\/style>/, '')
-      .replace(/<svg([^>]*)>/, `<svg$1 role="img">${about}<style>${darkStyle}</style>`)
+    return (
+      canvas
+        .renderToSVGString()
+        .replaceAll(/ ecmeta_\w+="[^"]*"/g, '')
+        .replaceAll(/ class="zr\d+-cls-\d+"/g, '')
+        .replaceAll(/ stroke="[^"]*"(?= stroke-width="0")/g, '')
+        // Its names count all pictures that the process has drawn.
+        .replaceAll(/zr\d+-c/g, 'c')
+        .replace(/<style[^>]*>[\s\S]*?<\/style>/, '')
+        .replace(/<svg([^>]*)>/, `<svg$1 role="img">${about}<style>${darkStyle}</style>`)
+    )
   } finally {
     // Else its clock would run on.
     canvas.dispose()

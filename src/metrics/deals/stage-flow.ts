@@ -146,5 +146,20 @@ export const stageFlow = figure({
   subject: deals,
   parameters,
   value,
+  picture: {
+    whole: ({ stages }) => ({
+      kind: 'bars',
+      unit: 'count',
+      names: stages.map(s => s.stage.name),
+      series: [
+        { name: 'advanced', values: stages.map(s => s.advanced) },
+        { name: 'lost', values: stages.map(s => s.lost) },
+        { name: 'moved back', values: stages.map(s => s.movedBack) },
+        { name: 'handed over', values: stages.map(s => s.handedOver) },
+        { name: 'still there', values: stages.map(s => s.stillThere) }
+      ]
+    }),
+    compared: { name: 'entries', unit: 'count', of: v => v.stages.reduce((n, s) => n + s.entries, 0) }
+  },
   answer
 })

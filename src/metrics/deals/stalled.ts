@@ -226,5 +226,14 @@ export const stalledDeals = figure({
     deals: Type.Array(Deal, { description: 'A page of them, the longest first.' }),
     page: MetricPage()
   },
+  picture: {
+    whole: ({ thresholds }) => ({
+      kind: 'bars',
+      unit: 'days',
+      names: thresholds.map(t => t.stage.name),
+      series: [{ name: 'stalled after', values: thresholds.map(t => t.p90) }]
+    }),
+    compared: { name: 'stalled deals', unit: 'count', of: v => v.count }
+  },
   answer
 })

@@ -184,6 +184,18 @@ export const timeInStage = figure({
   parameters,
   value,
   ages: () => true,
+  picture: {
+    whole: ({ stages }) => ({
+      kind: 'bars',
+      unit: 'days',
+      names: stages.map(s => s.stage.name),
+      series: [
+        { name: 'median, all visits', values: stages.map(s => s.kmMedian) },
+        { name: 'mean, completed visits', values: stages.map(s => s.completed.mean) }
+      ]
+    }),
+    compared: { name: 'visits', unit: 'count', of: v => v.stages.reduce((n, s) => n + s.visits, 0) }
+  },
   answer,
   data: {
     schema: Closed({

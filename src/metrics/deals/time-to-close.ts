@@ -248,5 +248,17 @@ export const timeToClose = figure({
   parameters,
   value,
   ages: () => true,
+  picture: {
+    whole: ({ curve }) => ({
+      kind: 'lines',
+      unit: 'share',
+      axis: { name: 'days since the start' },
+      series: (['won', 'lost', 'open'] as const).map(name => ({
+        name,
+        points: curve.map((p): [number, number] => [p.days, p[name]])
+      }))
+    }),
+    compared: { name: 'median days until half have closed', unit: 'days', of: v => v.kmMedian }
+  },
   answer
 })

@@ -193,6 +193,15 @@ export const velocity = figure({
   subject: deals,
   parameters,
   value,
+  picture: {
+    whole: v => ({
+      kind: 'bars',
+      unit: 'money',
+      names: ['Money a day'],
+      series: [{ name: 'velocity', values: [v.perDay === null ? null : Number(v.perDay)] }]
+    }),
+    compared: { name: 'money a day', unit: 'money', of: v => v.perDay }
+  },
   answer,
   data: {
     schema: Closed({

@@ -213,6 +213,15 @@ export const winRate = figure({
   subject: deals,
   parameters,
   value,
+  picture: {
+    whole: ({ byStage, winRate }) => ({
+      kind: 'bars',
+      unit: 'share',
+      names: ['All', ...byStage.map(s => `from ${s.stage.name}`)],
+      series: [{ name: 'win rate', values: [winRate.value, ...byStage.map(s => s.rate.value)] }]
+    }),
+    compared: { name: 'win rate', unit: 'share', of: v => v.winRate.value }
+  },
   answer,
   data: {
     schema: data,
