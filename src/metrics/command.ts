@@ -11,8 +11,10 @@ export type TableFormat = (typeof tableFormats)[number]
 
 const shown = (cell: unknown): string => {
   if (cell === null || cell === undefined) return ''
-  if (typeof cell === 'number' && !Number.isInteger(cell)) return String(Number(cell.toPrecision(6)))
-  return typeof cell === 'object' ? JSON.stringify(cell) : String(cell)
+  if (typeof cell === 'string') return cell
+  return JSON.stringify(
+    typeof cell === 'number' && !Number.isInteger(cell) ? Number(cell.toPrecision(6)) : cell
+  )
 }
 
 const padded = (rows: readonly string[][]): string => {
