@@ -177,7 +177,11 @@ function successSchema(operation: Operation, components: Components): Json {
   return components.result(resultName(operation), schema!)
 }
 
-const asText = { schema: { type: 'string' } }
+const textExamples: Record<string, string> = {
+  'text/csv': 'part,list,item,deals\r\ntotal,,,12\r\n',
+  'image/svg+xml': '<svg xmlns="http://www.w3.org/2000/svg"/>'
+}
+const asText = (type: string): Json => ({ schema: { type: 'string' }, example: textExamples[type] })
 
 const descriptions: Record<string, string> = {
   record: 'The record.',
@@ -203,7 +207,7 @@ function success(operation: Operation, components: Components, created: boolean)
         ? { 'text/event-stream': { schema: { type: 'string' }, example: streamExample } }
         : {
             'application/json': { schema, example: new Examples(components, 'answer').of(schema) },
-            ...Object.fromEntries(Object.keys(operation.formats ?? {}).map(type => [type, asText]))
+            ...Object.fromEntries(Object.keys(operation.formats ?? {}).map(type => [type, asText(type)]))
           }
   }
 }
