@@ -83,6 +83,37 @@ t.test('what may lie between, what may come first, and what starts the clock', a
   )
 })
 
+t.test('the order holds in buckets, in groups and in the ids behind them', async t => {
+  const pipeline = await makePipeline(call, steps)
+  const inOrder = await makeDeal(call, pipeline, visits(['a', 6], ['b', 7]), { sourceChannel: 'web' })
+  await makeDeal(call, pipeline, visits(['b', 12], ['a', 13]), { sourceChannel: 'fair' })
+  await makeDeal(call, pipeline, visits(['a', 12], ['b', 30]), { sourceChannel: 'web' })
+  const answer = await funnel(call, pipeline, {
+    order: 'ordered',
+    windowDays: [7],
+    interval: 'week',
+    groupBy: ['sourceChannel'],
+    explain: true,
+    to: '2025-01-20'
+  })
+  const second = ({ value }: Json) => value.ordered[0].steps[1].count as number
+  t.equal(second(answer), 1)
+  const weeks = (answer.buckets as Json[]).map(b => [b.label, b.from, second(b)])
+  t.same(weeks, [
+    ['2025-W02', '2025-01-06', 1],
+    ['2025-W03', '2025-01-13', 0]
+  ]) // prettier-ignore
+  t.same(
+    (answer.groups as Json[]).map(g => [g.label, second(g)]),
+    [
+      ['fair', 0],
+      ['web', 1]
+    ]
+  )
+  t.same(answer.explain.value.ordered[0].steps[1].count.ids, [inOrder])
+  t.same(answer.explain.groups[1].buckets[0].value.ordered[0].steps[1].count.ids, [inOrder])
+})
+
 t.test('a field that must keep its value', async t => {
   const pipeline = await makePipeline(call, steps)
   const user = async (name: string) =>
