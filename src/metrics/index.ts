@@ -1,11 +1,12 @@
 import type { Operation } from '../kernel/operation.js'
 import type { Snapshots } from '../kernel/context.js'
+import { attribution } from './attribution/attribution.js'
 import { catalogue } from './catalogue.js'
 import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, lifetimeValue]
+const figures = [funnel, lifetimeValue, attribution]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {
