@@ -3,7 +3,7 @@ import { Client } from '../scripts/load/client.js'
 import { loadShop } from '../scripts/load/cdnow-sample.js'
 import { testApp } from './helpers/app.js'
 import { sender } from './helpers/http.js'
-import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/reference.js'
+import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const app = await testApp(t)
 const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })
