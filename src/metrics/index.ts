@@ -3,10 +3,11 @@ import type { Snapshots } from '../kernel/context.js'
 import { attribution } from './attribution/attribution.js'
 import { catalogue } from './catalogue.js'
 import { funnel } from './funnel.js'
+import { leadScore } from './lead-score/lead-score.js'
 import { lifetimeValue } from './lifetime-value.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, lifetimeValue, attribution]
+const figures = [funnel, lifetimeValue, attribution, leadScore]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {
