@@ -3,7 +3,7 @@ import { loadOpportunities } from '../scripts/load/crm-opportunities.js'
 import { loadLoanOffers } from '../scripts/load/loan-offers.js'
 import { sameDealFigures } from './helpers/deal-figures-expected.js'
 import { sameFunnel, sameMonths, sameOrder, sameSteps } from './helpers/funnel-expected.js'
-import { closeTo, figure, loaded, referenceSet } from './helpers/reference-sets.js'
+import { closeTo, figure, loaded, referenceSet } from './helpers/reference.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 

@@ -7,7 +7,7 @@ import { testApp } from './helpers/app.js'
 import { execute } from './helpers/database.js'
 import { sameFunnel, sameMonths, sameOrder } from './helpers/funnel-expected.js'
 import { sender } from './helpers/http.js'
-import { closeTo, figure } from './helpers/reference-sets.js'
+import { closeTo, figure } from './helpers/reference.js'
 import { runLoad } from './helpers/run-load.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely

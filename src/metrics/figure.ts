@@ -68,7 +68,20 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
   ages?(given: Given<P>): boolean
   answer(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<Answered<Static<V>>>
   /** What POST takes as `data`, and the same figure out of it. */
-  data?: { schema: D; answer(data: Static<D>, request: Request<Given<P>>, frame: Frame): Answered<Static<V>> }
+  data?: {
+    schema: D
+    answer(
+      data: Static<D>,
+      request: Request<Given<P>>,
+      frame: Frame
+    ): Answered<Static<V>> | Promise<Answered<Static<V>>>
+  }
+  /** Whether it is asked for by POST alone, since it may do more than answer. */
+  postOnly?: boolean
+  /** What else is done with an answer, outside of its snapshot. */
+  also?(ctx: Context, request: Request<Given<P>>, value: Static<V>): Promise<void>
+  /** The scopes that a request needs besides. */
+  alsoNeeds?(given: Given<P>): string[]
   /** The answer as a picture. */
   picture?: Picture<Static<V>>
 }
@@ -210,9 +223,9 @@ export function figure<
       more,
       warnings = [],
       ...answered
-    } = request.data
+    } = await (request.data
       ? data!.answer(request.data as Static<D>, request, frame)
-      : await config.answer(ctx, request, frame)
+      : config.answer(ctx, request, frame))
     const { timeZone, asOf, knownAt } = frame
     return {
       metric: name,
@@ -253,29 +266,40 @@ export function figure<
     return { answer, svg: await svg(answer as Drawable<Static<V>>) }
   }
 
+  async function runPosted(computing: Computing, ctx: Context, input: { body: Record<string, unknown> }) {
+    const request = fromBody<Given<P>>(input.body)
+    const answered = await run(computing, ctx, input, request)
+    await config.also?.(ctx, request, (answered as { value: Static<V> }).value)
+    return answered
+  }
+
+  const got = (computing: Computing) =>
+    operation({
+      ...shared,
+      name: `metrics.${field}`,
+      summary,
+      rest: `GET /metrics/${name}`,
+      graphql: null,
+      query: asQuery(parameters),
+      tag: (ctx, query) => tagOf(ctx, query, fromQuery<Given<P>>(parameters, query)),
+      run: (ctx, query) => run(computing, ctx, query, fromQuery<Given<P>>(parameters, query))
+    })
+
+  const posted = (computing: Computing) =>
+    operation({
+      ...shared,
+      name: `metrics.${field}.post`,
+      summary: config.postOnly ? summary : `${summary}, with the parameters as a body`,
+      rest: `POST /metrics/${name}`,
+      graphql: `metrics.${field}`,
+      body: asBody(parameters, data?.schema),
+      ...(config.alsoNeeds && { alsoNeeds: (body: unknown) => config.alsoNeeds!(body as Given<P>) }),
+      run: (ctx, input) => runPosted(computing, ctx, input as { body: Record<string, unknown> })
+    })
+
   return {
     entry: () => entryOf(config),
-    ...(picture && { portrait }),
-    operations: computing => [
-      operation({
-        ...shared,
-        name: `metrics.${field}`,
-        summary,
-        rest: `GET /metrics/${name}`,
-        graphql: null,
-        query: asQuery(parameters),
-        tag: (ctx, query) => tagOf(ctx, query, fromQuery<Given<P>>(parameters, query)),
-        run: (ctx, query) => run(computing, ctx, query, fromQuery<Given<P>>(parameters, query))
-      }),
-      operation({
-        ...shared,
-        name: `metrics.${field}.post`,
-        summary: `${summary}, with the parameters as a body`,
-        rest: `POST /metrics/${name}`,
-        graphql: `metrics.${field}`,
-        body: asBody(parameters, data?.schema),
-        run: (ctx, input) => run(computing, ctx, input, fromBody<Given<P>>(input.body))
-      })
-    ]
+    ...(picture && !config.postOnly && { portrait }),
+    operations: computing => [...(config.postOnly ? [] : [got(computing)]), posted(computing)]
   }
 }

@@ -1,5 +1,6 @@
 import type { Operation } from '../kernel/operation.js'
 import type { Snapshots } from '../kernel/context.js'
+import { attribution } from './attribution/attribution.js'
 import { catalogue } from './catalogue.js'
 import { stageFlow } from './deals/stage-flow.js'
 import { stalledDeals } from './deals/stalled.js'
@@ -9,6 +10,7 @@ import { timeToClose } from './deals/time-to-close.js'
 import { winRate } from './deals/win-rate.js'
 import type { Figure } from './figure.js'
 import { funnel } from './funnel.js'
+import { leadScore } from './lead-score/lead-score.js'
 import { lifetimeValue } from './lifetime-value.js'
 import { report } from './report.js'
 import { Shared } from './shared.js'
@@ -21,7 +23,9 @@ const figures: Figure[] = [
   winRate,
   velocity,
   stalledDeals,
-  lifetimeValue
+  lifetimeValue,
+  attribution,
+  leadScore
 ]
 
 /** The calls of all figures, after the catalogue of them. */

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { Send } from './http.js'
-import { closeTo, figure } from './reference-sets.js'
+import { closeTo, figure } from './reference.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 

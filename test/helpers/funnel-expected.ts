@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { closeTo } from './reference-sets.js'
+import { closeTo } from './reference.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 

@@ -208,7 +208,7 @@ export const velocity = figure({
       openDeals: count('Open deals.'),
       won: count('Won deals.'),
       lost: count('Lost deals.'),
-      averageWonValue: GivenAmount('The mean amount of the won deals.'),
+      averageWonValue: described(GivenAmount(), 'The mean amount of the won deals.'),
       meanCycleDays: described({ ...AnyNumber(), minimum: 0 }, 'The mean days until they were won.')
     }),
     answer(data) {

@@ -16,18 +16,18 @@ import {
   type ValueSettings
 } from './customer-value.js'
 import type { Journey } from './journeys.js'
-import { fitLogistic, type Logistic, type Observations, type Regularisation } from './logistic.js'
+import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
 
 /** What a thread of its own works out, by name: what would hold up other requests. */
 export const tasks = {
+  /** Of several sets of journeys. */
   attribution: (task: {
-    journeys: Journey[]
+    sets: readonly Journey[][]
     models: readonly AttributionModel[]
     settings: AttributionSettings
-  }): ModelCredits[] => attribute(task.journeys, task.models, task.settings),
+  }): ModelCredits[][] => task.sets.map(journeys => attribute(journeys, task.models, task.settings)),
 
-  logistic: (task: { observed: Observations; regularisation: Regularisation }): Logistic =>
-    fitLogistic(task.observed, task.regularisation),
+  leadModel: (task: LeadTask): LeadModel => leadModel(task),
 
   customerFit: (customers: Customer[]): Fitted => fit(customers),
 
