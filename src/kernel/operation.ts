@@ -67,6 +67,10 @@ interface Config<P, Q, B, R, A extends boolean> {
   attached?: Attached
   /** The bytes that a body may have; 1 MiB unless said. */
   bodyLimit?: number
+  /** Its answer in other media types than JSON. */
+  formats?: Readonly<Record<string, (result: R) => string>>
+  /** What its answer is known by, where that is cheaper to find than the answer. */
+  tag?(ctx: Context, input: Input<P, Q, B>): Promise<string>
   run(ctx: A extends true ? TransactionContext : Context, input: Input<P, Q, B>): Promise<R>
 }
 
@@ -75,12 +79,14 @@ type Parts = 'params' | 'query' | 'body'
 /** A use case as a value: REST, GraphQL and the contracts are loops over a list of these. */
 export interface Operation extends Omit<
   Config<TObject, TObject, TSchema, unknown, boolean>,
-  'run' | 'rest' | 'atomic' | 'secret'
+  'run' | 'rest' | 'atomic' | 'secret' | 'formats' | 'tag'
 > {
   rest: { method: Method; path: string } | null
   atomic: boolean
   secret: boolean
   validators: Record<Parts, Validator | undefined>
+  formats?: Readonly<Record<string, (result: never) => string>>
+  tag?(ctx: Context, input: never): Promise<string>
   run(ctx: Context, input: never): Promise<unknown>
 }
 
@@ -117,6 +123,8 @@ export interface Request {
   query?: Record<string, unknown>
   body?: unknown
   expectedVersion?: number | undefined
+  /** Whether the caller has the answer of that tag; given only where tags are spoken of. */
+  has?(tag: string): boolean
 }
 
 /** An answer in its final form, so that a replay repeats it byte for byte. */
@@ -181,7 +189,14 @@ export async function invoke(
   if (operation.permission !== 'public') authorize(ctx, operation.permission)
   const input = validated(operation, request)
   for (const scope of operation.alsoNeeds?.(request.body) ?? []) authorize(ctx, scope)
-  const fresh = async (context: Context) => render(await operation.run(context, input))
+  const tag = request.has && (await operation.tag?.(ctx, input))
+  if (tag !== undefined && request.has!(tag)) {
+    return { answer: { status: 304, headers: { etag: tag }, body: '' }, replayed: false }
+  }
+  const fresh = async (context: Context) => {
+    const answer = render(await operation.run(context, input))
+    return tag === undefined ? answer : { ...answer, headers: { ...answer.headers, etag: tag } }
+  }
   return untangled(async () => {
     if (operation.kind === 'write' && ctx.idempotencyKey !== null && !isDryRun(request)) {
       const key = ctx.idempotencyKey

@@ -1,12 +1,14 @@
 import type { Operation } from '../kernel/operation.js'
+import type { Snapshots } from '../kernel/context.js'
 import { catalogue } from './catalogue.js'
 import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
+import { Shared } from './shared.js'
 
 const figures = [funnel, lifetimeValue]
 
 /** The calls of all figures, after the catalogue of them. */
-export const metricOperations: Operation[] = [
-  catalogue(figures.map(f => f.entry)),
-  ...figures.flatMap(f => f.operations)
-]
+export function metricOperations(snapshots: Snapshots): Operation[] {
+  const computing = { snapshots, shared: new Shared() }
+  return [catalogue(() => figures.map(f => f.entry())), ...figures.flatMap(f => f.operations(computing))]
+}

@@ -1,25 +1,33 @@
+import sql from 'sql-template-tag'
 import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import {
   Computed,
   Bool,
   Closed,
-  Currency,
   Enum,
   Integer,
   Nullable,
   Number as AnyNumber,
   Share,
   Text,
-  Type,
   type Static
 } from '../kernel/schema.js'
 import { orders } from '../resources/orders/resource.js'
-import { Bucket, IntervalParameter, mostBuckets } from './buckets.js'
+import { IntervalParameter } from './buckets.js'
+import { counted, cutsOf, type Numbers } from './counted.js'
 import { CurrencyParameter } from './currency.js'
 import { figure, type Answered } from './figure.js'
+import { GroupAtParameter, GroupByParameter } from './groups.js'
 import { customersAnswer, pageOf, placeOf } from './lifetime-value-page.js'
-import { valueSql, type Summary, type ValueQuery, type ValueRow } from './lifetime-value-sql.js'
+import {
+  customerFacts,
+  customersSql,
+  summary,
+  type CustomerPage,
+  type CustomerValue,
+  type Summary
+} from './lifetime-value-sql.js'
 import {
   commonParameters,
   described,
@@ -52,7 +60,9 @@ const parameters = {
     Text(1000),
     'A cursor of the page before, with `customers`; give its `asOf` and `knownAt` too.'
   ),
-  filter: FilterParameter(orders)
+  filter: FilterParameter(orders),
+  groupBy: GroupByParameter(orders),
+  groupAt: GroupAtParameter()
 }
 
 const value = Closed(
@@ -72,14 +82,13 @@ const value = Closed(
 
 type Value = Static<typeof value>
 
-const bucket = Bucket(value, 'LifetimeValueBucket')
-
 const definition = [
   'What customers have brought: the value of their orders times the margin, less the direct costs that are recorded,',
   'until `asOf`. The customer of an order is its company, else its contact.',
   'The mean is over customers with at least one order of known value; all customers are counted beside it.',
   'A period picks customers by their first order, and buckets are cohorts: customers by the local day, week, month … of',
   'their first order, with all that they brought since; `totalPerCustomer` is the cumulative value per acquired customer.',
+  'Groups are customers by a field of their first order; with another `groupAt`, of their last one.',
   'A filter picks orders before anything is counted, so that first is the first order that it lets through.',
   'Orders of one customer on one local day count as one in `orderDays`, `averageOrderValue` and `ordersPerCustomer`.',
   "Amounts are converted by the latest rate dated on or before the order's local day in the workspace's own zone. An",
@@ -102,16 +111,26 @@ const whyNull: [keyof Value, (v: Value) => string][] = [
   ['ordersPerCustomer', () => 'no_customers']
 ]
 
-/** The numbers of a summary; the reasons of those that are null go into `reasons`. */
-function valueOf(
-  { missingAmount: _missing, noFxRate: _rate, ...found }: Summary,
-  pointer: string,
-  reasons: Record<string, string>
-): Value {
-  for (const [name, reason] of whyNull)
-    if (found[name] === null) reasons[`${pointer}/${name}`] = reason(found)
-  return found
+/** The numbers of a summary, and why some are null. */
+function valueOf(found: Summary, reason: (pointer: string, code: string) => void): Value {
+  const { customers, customersWithValue, orders, orderDays, total, mean, totalPerCustomer } = found
+  for (const [name, why] of whyNull) if (found[name] === null) reason(`/${name}`, why(found))
+  const { averageOrderValue, ordersPerCustomer } = found
+  return {
+    customers,
+    customersWithValue,
+    orders,
+    orderDays,
+    total,
+    mean,
+    totalPerCustomer,
+    averageOrderValue,
+    ordersPerCustomer
+  }
 }
+
+const behindAll = ['/customers', '/orders', '/orderDays', '/totalPerCustomer', '/ordersPerCustomer']
+const behindValued = ['/customersWithValue', '/total', '/mean', '/averageOrderValue']
 
 function warningsOf({ missingAmount, noFxRate }: Summary): NonNullable<Answered<Value>['warnings']> {
   return [
@@ -122,7 +141,7 @@ function warningsOf({ missingAmount, noFxRate }: Summary): NonNullable<Answered<
 
 type Asked = Request<Given<typeof parameters>>
 
-function pageAsked({ given, place }: Asked): ValueQuery['page'] {
+function pageAsked({ given, place }: Asked): CustomerPage | undefined {
   const { customers = false, limit = 50, after } = given
   if (customers) return { size: limit, after: after === undefined ? undefined : placeOf(place, after) }
   const idle = (['limit', 'after'] as const).find(name => given[name] !== undefined)
@@ -130,41 +149,37 @@ function pageAsked({ given, place }: Asked): ValueQuery['page'] {
   throw refused(place, idle, `${idle} goes with customers=true.`, 'not_allowed')
 }
 
+interface Found extends Summary, Numbers {
+  customerPage?: CustomerValue[]
+}
+
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
   authorize(ctx, orders.permissions.read)
-  const { given, place } = request
   const filter = filtered(ctx, orders, 't', request)
   const page = pageAsked(request)
-  const { currency = frame.baseCurrency, margin = 1, interval } = given
-  const [row] = await ctx.db.query<ValueRow>(
-    valueSql(ctx, { frame, currency, margin, filter, interval, page })
-  )
-  const { value: all, buckets, customers } = row!
-  if (buckets && buckets.length > mostBuckets) {
-    const message = `That would be more than ${mostBuckets} buckets: give a longer interval or a shorter period.`
-    throw refused(place, 'interval', message, 'too_many')
-  }
-  const reasons: Record<string, string> = {}
+  const { currency = frame.baseCurrency, margin = 1, groupAt } = request.given
+  const cuts = cutsOf(ctx, orders, 't', request, frame)
+  const groupedBy = groupAt === 'last' || groupAt === 'current' ? 'last' : 'first'
+  const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, cuts, {
+    ctes: customerFacts(ctx, { frame, currency, margin, filter, cuts, groupedBy }),
+    counts: summary,
+    members: { valued: sql`f.value is not null` },
+    ...(page && { once: { customerPage: customersSql(ctx, page) } }),
+    value(rows, { reason, ids }) {
+      for (const pointer of behindAll) ids(pointer, rows)
+      for (const pointer of behindValued) ids(pointer, rows, 'valued')
+      return valueOf(rows[0]!, reason)
+    }
+  })
+  const { orders: n, customers, missingAmount, noFxRate, customerPage } = rows[0]!
   return {
     parameters: { currency },
-    value: valueOf(all, '/value', reasons),
-    more: {
-      currency,
-      ...(buckets && {
-        buckets: buckets.map(({ from, to, label, complete, ...summary }, i) => ({
-          from,
-          to,
-          label,
-          complete,
-          value: valueOf(summary, `/buckets/${i}/value`, reasons)
-        }))
-      }),
-      ...(customers && page && pageOf(customers, page.size))
-    },
-    counts: { orders: all.orders, customers: all.customers },
-    excluded: { missingAmount: all.missingAmount, noFxRate: all.noFxRate },
+    value,
+    more: { currency, ...more, ...(customerPage && page && pageOf(customerPage, page.size)) },
+    counts: { orders: n, customers },
+    excluded: { missingAmount, noFxRate },
     reasons,
-    warnings: warningsOf(all)
+    warnings: warningsOf(rows[0]!)
   }
 }
 
@@ -176,14 +191,10 @@ export const lifetimeValue = figure({
   definition,
   formula,
   unit: 'money in the currency of the answer; counts',
-  dimensions: [],
+  subject: orders,
   source: 'Farris et al., Marketing Metrics; Fader, Hardie, Lee 2005, RFM and CLV (days as orders).',
   parameters,
   value,
-  more: {
-    currency: described(Currency(), 'The currency of all money here.'),
-    buckets: Type.Optional(Type.Array(bucket, { description: 'With `interval`: cohorts by first order.' })),
-    ...customersAnswer
-  },
+  more: customersAnswer,
   answer
 })
