@@ -3,9 +3,10 @@ import type { Snapshots } from '../kernel/context.js'
 import { catalogue } from './catalogue.js'
 import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
+import { retention } from './retention/retention.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, lifetimeValue]
+const figures = [funnel, lifetimeValue, retention]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {
