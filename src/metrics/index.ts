@@ -3,10 +3,11 @@ import type { Snapshots } from '../kernel/context.js'
 import { catalogue } from './catalogue.js'
 import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
+import { churn } from './churn/churn.js'
 import { retention } from './retention/retention.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, lifetimeValue, retention]
+const figures = [funnel, lifetimeValue, retention, churn]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {

@@ -93,10 +93,10 @@ export function boughtSql(
   return { ctes, bought }
 }
 
-/** Whether the customer `g` lies in the bin. */
-export const inBin = (ctx: Context, table: 'companies' | 'contacts') => sql`exists (
+/** Whether a customer is one of the table that lies in the bin. */
+export const inBin = (ctx: Context, table: 'companies' | 'contacts', id: Sql) => sql`exists (
   select from ${raw(`${table} x`)}
-  where x.workspace_id = ${ctx.workspaceId} and x.id = g.id and x.deleted_at is not null)`
+  where x.workspace_id = ${ctx.workspaceId} and x.id = ${id} and x.deleted_at is not null)`
 
 /** What is said of customers, `facts f`. Value is kept exact; it is rounded where it is shown. */
 export const summary = sql`
@@ -152,6 +152,7 @@ export function customerFacts(ctx: Context, query: ValueQuery): Sql {
           ${keys.length > 0 ? join(keys, '') : empty}
         from (${bought}) b group by b.customer_id
       ) g
-      where not ${inBin(ctx, 'companies')} and not ${inBin(ctx, 'contacts')} ${inPeriod(sql`g.first_at`, frame)}
+      where not ${inBin(ctx, 'companies', raw('g.id'))}
+        and not ${inBin(ctx, 'contacts', raw('g.id'))} ${inPeriod(sql`g.first_at`, frame)}
     )`
 }

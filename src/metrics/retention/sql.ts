@@ -68,7 +68,7 @@ export function orderDays(ctx: Context, query: RetentionQuery): Sql {
         first_value(g.period) over (${groups}) as last_active, min(g.period) over (partition by g.id) as cohort,
         max(g.day) over (partition by g.id) as last_day, min(g.first_at) over (partition by g.id) as first_at
         ${keysOf(query, key => sql`first_value(g.${key}) over (partition by g.id order by ${sorted})`)}
-      from days g where not ${inBin(ctx, 'companies')} and not ${inBin(ctx, 'contacts')}
+      from days g where not ${inBin(ctx, 'companies', raw('g.id'))} and not ${inBin(ctx, 'contacts', raw('g.id'))}
     ), facts as materialized (
       select g.*, g.day_before is null as first, g.day - g.day_before as gap,
         g.period is distinct from g.period_before as begins,
