@@ -2,12 +2,13 @@ import type { Operation } from '../kernel/operation.js'
 import type { Snapshots } from '../kernel/context.js'
 import { catalogue } from './catalogue.js'
 import { funnel } from './funnel.js'
+import { leadFunnel } from './lead-funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
 import { churn } from './churn/churn.js'
 import { retention } from './retention/retention.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, lifetimeValue, retention, churn]
+const figures = [funnel, leadFunnel, lifetimeValue, retention, churn]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {
