@@ -123,6 +123,15 @@ export const Computed = (description: string) =>
     description
   })
 
+/** An amount that figures are computed from instead of records: a decimal of at most 18 decimals. */
+export const GivenAmount = () =>
+  field<string>('decimal', {
+    type: 'string',
+    pattern: '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,18})?$',
+    maxLength: 36,
+    examples: ['1200.5']
+  })
+
 /** An exchange rate: a positive decimal string with at most twelve decimals. */
 export const Rate = () =>
   field<string>('decimal', {

@@ -1,4 +1,4 @@
-import Big from 'big.js'
+import { Big } from 'big.js'
 import {
   Bool,
   Closed,
@@ -12,7 +12,7 @@ import {
   type Static
 } from '../../kernel/schema.js'
 import { statsOf } from '../models/stats.js'
-import { decimal } from '../money.js'
+import { shownDecimal } from '../models/exact.js'
 import { described } from '../parameters.js'
 import { Count, Rate, rate } from '../rate.js'
 import { Stats } from '../stats-schema.js'
@@ -132,8 +132,8 @@ function cellsOf(
       active,
       retention: active / size,
       ...(unbounded && { unbounded: still / size }),
-      revenue: revenue === null ? null : decimal(new Big(revenue)),
-      cumulativeRevenuePerCustomer: decimal(brought.div(size)),
+      revenue: revenue === null ? null : shownDecimal(new Big(revenue)),
+      cumulativeRevenuePerCustomer: shownDecimal(brought.div(size)),
       complete
     }
   })
@@ -178,8 +178,8 @@ function periodOf(
     retained,
     retention,
     churn: retention === null ? null : (activeBefore - retained) / activeBefore,
-    revenueBefore: revenueBefore && decimal(revenueBefore),
-    revenueRetained: revenueRetained && decimal(revenueRetained),
+    revenueBefore: revenueBefore && shownDecimal(revenueBefore),
+    revenueRetained: revenueRetained && shownDecimal(revenueRetained),
     revenueRetention: known ? revenueRetained.div(revenueBefore).toNumber() : null
   }
 }
