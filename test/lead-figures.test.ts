@@ -6,7 +6,7 @@ import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { sender, type Send } from './helpers/http.js'
 import { as, identity } from './helpers/identity.js'
-import { near, type Json } from './helpers/reference.js'
+import { edgeCase, near, type Json } from './helpers/reference.js'
 
 const folder = fileURLToPath(new URL('data/tenant-a', import.meta.url))
 const expected = JSON.parse(await readFile(`${folder}/expected.json`, 'utf8')) as Json
@@ -64,6 +64,53 @@ t.test('tenant-a', async t => {
       variables: { asOf: year.asOf }
     }) // prettier-ignore
     t.match(value, graph.data.metrics.leadFunnel.value, 'the same over GraphQL')
+  })
+
+  await t.test('what leads cost', async t => {
+    const answer = await figure('cost-per-lead', { ...year, groupBy: ['campaignId'], interval: 'month' })
+    const { total_cost: cost, cost_per_lead_blended: perLead, by_month: months } = expected.cac_year as Json
+    near(t, answer.value.cost, cost as number, 'cost')
+    near(t, answer.value.costPerLead, perLead as number, 'for each lead')
+    const campaigns = (await send('GET', '/v1/campaigns?limit=200')).body.data as Json[]
+    const groups = new Map(
+      (answer.groups as Json[]).map(g => [g.key.campaignId as string | null, g.value as Json])
+    )
+    for (const { id, externalIds } of campaigns) {
+      const name = externalIds[0].id as string
+      const wanted = expected.campaigns_year[name] as Json
+      const found = groups.get(id as string)!
+      t.match(found, { leads: wanted.leads, qualified: wanted.qualified }, name)
+      near(t, found.cost, wanted.cost as number | null, `${name}: cost`)
+      near(t, found.costPerLead, wanted.cost_per_lead as number | null, `${name}: per lead`)
+      near(
+        t,
+        found.costPerQualifiedLead,
+        wanted.cost_per_qualified as number | null,
+        `${name}: per qualified`
+      )
+    }
+    near(t, answer.value.spendWithoutLeads, expected.campaigns_year.c12.cost as number, 'without leads')
+    t.match(groups.get(null), { leads: expected.leads_without_campaign_year, cost: null, costPerLead: null })
+    const buckets = new Map((answer.buckets as Json[]).map(b => [b.label, b.value as Json]))
+    for (const [month, wanted] of Object.entries(months as Json))
+      near(t, buckets.get(month)!.cost, wanted.cost as number, month)
+    const byChannel = await figure('cost-per-lead', { ...year, groupBy: ['campaign.channel'] })
+    const channels = new Map((byChannel.groups as Json[]).map(g => [g.label, g.value as Json]))
+    for (const [channel, { cost: wanted }] of Object.entries<Json>(
+      expected.attribution_year.channel.roi.first
+    )) {
+      if (channel !== 'direct') near(t, channels.get(channel)!.cost, wanted as number | null, channel)
+    }
+    const query = new URLSearchParams({ ...year, groupBy: 'campaign.channel' }).toString()
+    t.same((await send('GET', `/v1/metrics/cost-per-lead?${query}`)).body.groups, byChannel.groups)
+    const one = campaigns.find(c => c.externalIds[0].id === 'c03')!.id as string
+    const picked = await figure('cost-per-lead', { ...year, filter: { campaignId: { eq: one } } })
+    t.match(picked, { value: groups.get(one), warnings: [] })
+    const graph = await made(send, '/graphql', {
+      query: 'query($asOf: DateTime, $filter: JSON) { metrics { costPerLead(asOf: $asOf, from: "2025-01-01", to: "2026-01-01", filter: $filter) { value { cost leads costPerLead spendWithoutLeads } } } }',
+      variables: { asOf: year.asOf, filter: { campaignId: { eq: one } } }
+    }) // prettier-ignore
+    t.match(picked.value, graph.data.metrics.costPerLead.value)
   })
 })
 
@@ -151,7 +198,7 @@ t.test('a flow counts what happened in the period', async t => {
 
 const leadsSeen = async (headers?: Record<string, string>) => {
   const { body } = await app.call('GET', '/v1/metrics/lead-funnel', undefined, headers)
-  return (body).value.leads as number
+  return body.value.leads as number
 }
 
 t.test('whose leads', async (t: Test) => {
@@ -159,4 +206,54 @@ t.test('whose leads', async (t: Test) => {
   const rep = await newUser('rep')
   for (const ownerId of [rep.id, null]) await app.call('POST', '/v1/leads', { lastName: 'x', ownerId })
   t.same([await leadsSeen(), await leadsSeen(as(tokenOf(rep)))], [2, 1])
+})
+
+t.test('costs of given rows (E14)', async t => {
+  const { send } = await newSender()
+  const { given, expect } = edgeCase('E14')
+  const rows = (given.campaigns as Json[]).map(c => ({
+    key: c.id as string,
+    cost: c.cost === null ? null : String(c.cost),
+    leads: c.leads as number,
+    newCustomers: c.new_customers as number
+  }))
+  const { value, groups, reasons } = await made(send, '/v1/metrics/cost-per-lead', { data: { rows } })
+  near(t, value.costPerLead, expect.blended_cost_per_lead as number, 'blended')
+  near(t, value.spendWithoutLeads, expect.spend_without_leads as number, 'without leads')
+  for (const { key, value } of groups as Json[])
+    near(t, value.costPerLead, expect.cost_per_lead[key.key] as number | null, key.key as string)
+  t.match(reasons, {
+    '/groups/1/value/costPerLead': 'no_cost_recorded',
+    '/groups/2/value/costPerLead': 'no_leads'
+  })
+})
+
+t.test('costs of spans, of no campaign, and in no known currency', async t => {
+  const { lead, send } = await newDesk()
+  const cost = (more: object) => made(send, '/v1/costs', { currency: 'EUR', ...more })
+  const asOf = '2025-02-10T12:00:00Z'
+  const of = async (parameters: object = {}) => {
+    const { value } = await made(send, '/v1/metrics/cost-per-lead', { asOf, timeZone: 'UTC', ...parameters })
+    return value as Json
+  }
+  t.match(await of(), { cost: null, leads: 0, costPerLead: null, spendWithoutLeads: null })
+  await cost({ date: '2025-01-05', amount: '0' })
+  t.match(await of(), { cost: '0', costPerLead: null })
+  await lead('2025-02-01T00:00:00Z')
+  t.match(await of(), { cost: '0', costPerLead: '0', spendWithoutLeads: '0' })
+  await cost({ from: '2025-01-30', to: '2025-02-01', amount: '100' })
+  t.match(await of(), { cost: '100', costPerLead: '100' }, 'thirds add up')
+  t.match(await of({ from: '2025-02-01' }), { cost: '33.3333333333' })
+  await cost({ from: '2025-02-10', to: '2025-02-13', amount: '8', category: 'sales' })
+  t.match(await of(), { cost: '102' }, 'a day counts once it has begun')
+  t.match(await of({ include: 'marketing' }), { cost: '100' })
+  const { id: campaignId } = await made(send, '/v1/campaigns', { name: 'Nobody came', channel: 'fair' })
+  await cost({ date: '2025-02-02', amount: '50', campaignId })
+  t.match(await of(), { cost: '152', costPerLead: '152', spendWithoutLeads: '50' })
+  await cost({ date: '2025-02-02', amount: '9', currency: 'XTS' })
+  const answer = await made(send, '/v1/metrics/cost-per-lead', { asOf, filter: { lastName: { eq: 'x' } } })
+  t.match(answer, { value: { cost: '152', leads: 1 }, excluded: { noFxRate: 1 } })
+  t.same(answer.warnings.map((w: Json) => w.code), ['no_fx_rate', 'cost_of_all']) // prettier-ignore
+  const refused = await send('POST', '/v1/metrics/cost-per-lead', { groupBy: ['ownerId'] })
+  t.match(refused, { status: 400, body: { errors: [{ pointer: '/groupBy' }] } })
 })
