@@ -5,15 +5,15 @@
  */
 import { parseArgs } from 'node:util'
 import { Client } from './load/client.js'
+import { loadShop } from './load/cdnow-sample.js'
 import { loadOpportunities } from './load/crm-opportunities.js'
-import { loadCdnowSample } from './load/cdnow-sample.js'
 import { loadLoanOffers } from './load/loan-offers.js'
 import { loadSubscriptionChurn } from './load/subscription-churn.js'
 import { loadTenant } from './load/tenant-a.js'
 
 const loaders = new Map([
+  ['cdnow-sample', loadShop],
   ['crm-opportunities', loadOpportunities],
-  ['cdnow-sample', loadCdnowSample],
   ['loan-offers', loadLoanOffers],
   ['subscription-churn', loadSubscriptionChurn],
   ['tenant-a', loadTenant]

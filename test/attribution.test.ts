@@ -7,7 +7,7 @@ import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { done } from './helpers/funnel.js'
 import { sender } from './helpers/http.js'
-import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/reference.js'
+import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const folder = fileURLToPath(new URL('data/tenant-a', import.meta.url))
 const expected = JSON.parse(await readFile(`${folder}/expected.json`, 'utf8')) as Json

@@ -224,6 +224,9 @@ t.test("the workspace's zone is the default", async t => {
     t.equal(answer.value.deals, deals, `E08 month ${month}`)
     t.equal(answer.timeZone, 'America/New_York')
   }
+  const { buckets } = await funnel(own, pipeline, { interval: 'month', asOf: '2025-12-01T00:00:00Z' })
+  const found = (buckets as { label: string; value: { deals: number } }[]).filter(b => b.value.deals > 0)
+  t.same(Object.fromEntries(found.map(b => [b.label.slice(5), b.value.deals])), months, 'E08 as buckets')
 })
 
 t.test('GraphQL answers the same under metrics', async t => {

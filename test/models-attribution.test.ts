@@ -9,7 +9,7 @@ import {
 } from '../src/metrics/models/attribution.js'
 import type { Journey } from '../src/metrics/models/journeys.js'
 import { markovChain } from '../src/metrics/models/markov.js'
-import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/reference.js'
+import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const settings = { halfLifeDays: 7, markovOrder: 1, bootstrap: 0, seed: 1 }
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import { readCsv } from '../scripts/load/csv.js'
 import { expectedOrders, fitBgNbd, pAlive, type Recency } from '../src/metrics/models/bg-nbd.js'
 import { fit, holdoutCheck, outlook, type Customer } from '../src/metrics/models/customer-value.js'
-import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/reference.js'
+import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const published = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 }
 

@@ -10,7 +10,7 @@ import {
 } from '../src/metrics/models/forecast-distribution.js'
 import { fitLogistic, logOddsAt, probability, type Observations } from '../src/metrics/models/logistic.js'
 import { auc, qualityOf } from '../src/metrics/models/score-quality.js'
-import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/reference.js'
+import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const maximumLikelihood = { strength: 0, standardise: true }
 

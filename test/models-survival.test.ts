@@ -10,7 +10,7 @@ import {
   survivalAt,
   survivalMedian
 } from '../src/metrics/models/survival.js'
-import { edgeCase, expectedOf, hasReference, near, referenceFolder } from './helpers/reference.js'
+import { edgeCase, expectedOf, hasReference, near, referenceFolder } from './helpers/expected.js'
 
 t.test('quantiles interpolate between order statistics', async t => {
   const { given, expect } = edgeCase('E12')

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { Client, type Loading } from '../scripts/load/client.js'
-import { loadCdnowSample } from '../scripts/load/cdnow-sample.js'
+import { loadShop } from '../scripts/load/cdnow-sample.js'
 import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { sender, type Send } from './helpers/http.js'
@@ -146,7 +146,7 @@ t.test('tenant-a', async t => {
 })
 
 t.test('orders of an online shop', { skip: !hasReference && 'the reference data is not there' }, async t => {
-  const send = await loaded(loadCdnowSample, referenceFolder('cdnow-sample'))
+  const send = await loaded(loadShop, referenceFolder('cdnow-sample'))
   const { retention: wanted } = await expectedOf('cdnow-sample')
   const asOf = '1998-06-30T23:59:59Z'
   const { value, counts } = await retention(send, { asOf, unbounded: true })

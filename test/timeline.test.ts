@@ -364,7 +364,7 @@ t.test('timelines', async t => {
   })
 
   await t.test('the timelines of many records are one statement', async t => {
-    const statements = new Statements(program.database)
+    const statements = new Statements(program)
     for (let i = 0; i < 5; i++) {
       const id = await make('contacts', { lastName: `Many ${i}` })
       for (let n = 0; n <= i; n++) await make('activities', { type: 'note', contactId: id })

@@ -1,35 +1,41 @@
 import type { Counts, Loading, Upsert } from './client.js'
 import { readCsv } from './csv.js'
 
-const source = 'cdnow'
+const source = 'cdnow-sample'
 
-type Transaction = Record<'customer_id' | 'date' | 'quantity' | 'amount', string>
+type Transaction = Record<'customer_id' | 'date' | 'amount', string>
 
-const toContact = (customer: string): Upsert => ({
-  externalId: customer,
-  body: { lastName: `Customer ${customer}` }
-})
-
-// Rows have no id of their own; their place in the file stands for one.
-const toOrder = ({ date, amount }: Transaction, place: number, contactId: string): Upsert => ({
+// Rows have no id of their own, and a customer may buy several times a day; their place in the file stands for one.
+const toOrder = (
+  { customer_id, date, amount }: Transaction,
+  place: number,
+  contacts: Map<string, string>
+): Upsert => ({
   externalId: String(place + 1),
-  body: { contactId, orderedAt: `${date}T00:00:00Z`, amount: String(Number(amount)), currency: 'USD' }
+  body: {
+    contactId: contacts.get(customer_id)!,
+    orderedAt: `${date}T12:00:00Z`,
+    amount,
+    currency: 'USD'
+  }
 })
 
-/** Loads the orders of an online music shop into a workspace of its own, in UTC and dollars. */
-export async function loadCdnowSample(
-  { client, tell }: Loading,
-  folder: string
-): Promise<Record<string, Counts>> {
-  const rows: Transaction[] = await readCsv(folder, 'transactions.csv')
-  await client.call('PATCH', '/v1/workspace', { timeZone: 'UTC', baseCurrency: 'USD' })
+/** Loads the customers of an online music shop as contacts with their orders, in a workspace kept in dollars. */
+export async function loadShop({ client, tell }: Loading, folder: string): Promise<Record<string, Counts>> {
+  const rows = await readCsv<keyof Transaction>(folder, 'transactions.csv')
+  await client.call('PATCH', '/v1/workspace', { baseCurrency: 'USD' })
   const customers = [...new Set(rows.map(r => r.customer_id))]
-  tell(`${customers.length} contacts, ${rows.length} orders …`)
-  const contacts = await client.upsert('contacts', source, customers.map(toContact))
+  tell(`${customers.length} contacts …`)
+  const contacts = await client.upsert(
+    'contacts',
+    source,
+    customers.map(id => ({ externalId: id, body: { lastName: `Customer ${id}` } }))
+  )
+  tell(`${rows.length} orders …`)
   const orders = await client.upsert(
     'orders',
     source,
-    rows.map((row, place) => toOrder(row, place, contacts.ids.get(row.customer_id)!))
+    rows.map((row, i) => toOrder(row, i, contacts.ids))
   )
   return { contacts: contacts.counts, orders: orders.counts }
 }

@@ -76,7 +76,8 @@ const toUser = (row: Agent): Upsert => ({
     name: row.sales_agent,
     email: `${row.sales_agent.toLowerCase().replaceAll(' ', '.')}@example.com`,
     role: 'rep',
-    customFields: { manager: row.manager, region: row.regional_office }
+    region: row.regional_office,
+    customFields: { manager: row.manager }
   }
 })
 

@@ -45,16 +45,21 @@ export function snapshotsOf(pool: pg.Pool, run: Run, cancel: (pid: number) => Pr
 
   return {
     async read(work, stop) {
-      let broken: Error | undefined
       const client = await pool.connect().catch((error: unknown) => {
         throw translate(error)
       })
+      let broken = false
       try {
-        return await onConnection(client, work, stop)
+        const result = await onConnection(client, work, stop)
+        await client.query('rollback')
+        return result
       } catch (error) {
-        throw translate(error)
+        const known = translate(error)
+        // A server that is away would not answer a rollback either.
+        broken = known instanceof KithError && known.code === 'unavailable'
+        if (!broken) await client.query('rollback').catch(() => (broken = true))
+        throw known
       } finally {
-        await client.query('rollback').catch((error: Error) => (broken = error))
         client.release(broken)
       }
     },

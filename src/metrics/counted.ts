@@ -79,7 +79,7 @@ export interface Plan<R extends Numbers, V> {
   members?: Record<string, Sql>
   /** Columns of the row of the total alone, as JSON: pages of what is behind it. Without `by`. */
   once?: Record<string, Sql>
-  /** The value that the rows of a cut amount to. */
+  /** The value that the rows of a cut amount to; it is asked for the total first. */
   value(rows: readonly R[], notes: Notes<R>): V
 }
 

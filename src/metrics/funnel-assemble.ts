@@ -39,10 +39,16 @@ function wonStep(pipeline: PipelineThen, won: readonly number[]): MetricStage {
 
 type Step = Omit<FunnelValue['stages'][number], 'conversionFromPrevious' | 'conversionFromFirst'>
 
-/** The open stages that are live or were entered, in order, and one step for all that is won. */
-function stepsOf(pipeline: PipelineThen, here: Paths, tell: Tell): Step[] {
-  const indexes = pipeline.stages.slice(0, pipeline.own).map((stage, i) => ({ stage, i }))
-  const shown = indexes.filter(({ stage, i }) => stage.live || here.some(p => p.entered.has(i)))
+/** The stages of the pipeline that are live, or that deals of these paths were in. */
+export function shownStages(pipeline: PipelineThen, paths: Paths): ReadonlySet<number> {
+  const here = paths.filter(p => p.state !== undefined)
+  const own = pipeline.stages.slice(0, pipeline.own).map((stage, i) => ({ stage, i }))
+  return new Set(own.filter(({ stage, i }) => stage.live || here.some(p => p.entered.has(i))).map(s => s.i))
+}
+
+/** The open stages among those, in order, and one step for all that is won. */
+function stepsOf(pipeline: PipelineThen, stages: ReadonlySet<number>, here: Paths, tell: Tell): Step[] {
+  const shown = [...stages].map(i => ({ stage: pipeline.stages[i]!, i }))
   const won = here.filter(p => p.state === 'won')
   const open = shown.filter(s => s.stage.kind === 'open')
   const steps = open.map(({ stage, i }, at): Step => {
@@ -164,8 +170,14 @@ function maturedOf(here: Paths, { matured }: Extras, tell: Tell): FunnelValue['m
   })
 }
 
-/** What paths in a pipeline amount to. */
-export function funnelOf(pipeline: PipelineThen, paths: Paths, extras: Extras, tell: Tell): FunnelValue {
+/** What paths in a pipeline amount to; the stages are those that are told of. */
+export function funnelOf(
+  pipeline: PipelineThen,
+  stages: ReadonlySet<number>,
+  paths: Paths,
+  extras: Extras,
+  tell: Tell
+): FunnelValue {
   const here = paths.filter(p => p.state !== undefined)
   const inState = (state: PathSense['state']) => here.filter(p => p.state === state)
   const deals = counted(tell, '/deals', here)
@@ -189,7 +201,7 @@ export function funnelOf(pipeline: PipelineThen, paths: Paths, extras: Extras, t
       '/everWon',
       here.filter(p => p.everWon)
     ),
-    stages: pipeline.own === 0 ? [] : withRates(stepsOf(pipeline, here, tell), deals, tell),
+    stages: pipeline.own === 0 ? [] : withRates(stepsOf(pipeline, stages, here, tell), deals, tell),
     moves: movesOf(paths, tell),
     transitions: transitionsOf(pipeline, paths, tell),
     conversion,

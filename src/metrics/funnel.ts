@@ -7,7 +7,7 @@ import { IntervalParameter } from './buckets.js'
 import { counted, cutsOf } from './counted.js'
 import { CurrencyParameter } from './currency.js'
 import { figure, type Answered } from './figure.js'
-import { funnelOf, type Extras } from './funnel-assemble.js'
+import { funnelOf, shownStages, type Extras } from './funnel-assemble.js'
 import { dealsOf, pathReader, wayReader, type PathRow, type PathSense } from './funnel-count.js'
 import { funnelFacts, told, type FunnelQuery } from './funnel-sql.js'
 import { funnelValue, type FunnelValue } from './funnel-value.js'
@@ -160,12 +160,18 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     matured
   }
   const query = { pipeline, frame, cuts, cohort, currency, durations, filter, steps, matured }
+  let shown: ReadonlySet<number> | undefined
   const { rows, value, reasons, more } = await counted<PathRow, FunnelValue>(ctx, request, frame, cuts, {
     ctes: funnelFacts(ctx, query),
     by: told,
     counts: sql`count(f.amount)::int as "withAmount", sum(f.won_value)::text as value`,
     members: { valued: sql`f.won_value is not null` },
-    value: (rows, notes) => funnelOf(pipeline, rows.map(read), extras, notes)
+    value(rows, notes) {
+      const paths = rows.map(read)
+      // The total comes first: its stages are those of all parts.
+      shown ??= shownStages(pipeline, paths)
+      return funnelOf(pipeline, shown, paths, extras, notes)
+    }
   })
   return {
     parameters: { pipelineId: found?.id ?? null, currency },

@@ -12,17 +12,24 @@ import {
 } from '../kernel/schema.js'
 import { described, refused, type Place } from './parameters.js'
 import type { CustomerValue } from './lifetime-value-sql.js'
+import { predictedCustomer } from './predicted/schema.js'
 import { Count } from './rate.js'
 
 const Customer = Closed(
   {
-    customerId: described(Id(), 'The company or contact.'),
-    customerType: described(Enum('CustomerType', ['company', 'contact']), 'Which of the two it is.'),
+    customerId: described(Nullable(Id()), 'The company or contact; null where only numbers were given.'),
+    customerType: described(
+      Nullable(Enum('CustomerType', ['company', 'contact'])),
+      'Which of the two it is.'
+    ),
     orders: Count('Orders of this customer.'),
     orderDays: Count('Local days with an order.'),
-    firstOrderAt: described(Instant(), 'The first order.'),
-    lastOrderAt: described(Instant(), 'The last order.'),
-    value: Nullable(Computed('What the orders brought; null where none has a known value.'))
+    firstOrderAt: described(Nullable(Instant()), 'The first order.'),
+    lastOrderAt: described(Nullable(Instant()), 'The last order.'),
+    value: Nullable(
+      Computed('What the orders brought, or are expected to; null where nothing of them is known.')
+    ),
+    ...predictedCustomer
   },
   { 'x-type': 'CustomerValue', description: 'What a customer brought.' }
 )
@@ -43,7 +50,8 @@ export const customersAnswer = {
   )
 }
 
-const encode = ({ key, customerId }: CustomerValue) =>
+/** The cursor of what follows a customer. */
+export const cursorOf = ({ key, customerId }: { key: string; customerId: string }) =>
   Buffer.from(JSON.stringify([key, customerId])).toString('base64url')
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -71,6 +79,6 @@ export function pageOf(
   const hasMore = rows.length > size
   return {
     customers: shown.map(({ key: _key, ...customer }) => customer),
-    page: { hasMore, nextCursor: hasMore ? encode(shown.at(-1)!) : null }
+    page: { hasMore, nextCursor: hasMore ? cursorOf(shown.at(-1)!) : null }
   }
 }

@@ -38,7 +38,7 @@ const parts = {
 
 async function newSuite(t: Test): Promise<Suite> {
   const app = await testApp(t)
-  const statements = new Statements(app.database)
+  const statements = new Statements(app)
   return { app, statements, operations: new Map(declaredOperations().map(o => [o.name, o])) }
 }
 
