@@ -2,17 +2,21 @@ import type { Operation } from '../kernel/operation.js'
 import type { Snapshots } from '../kernel/context.js'
 import { attribution } from './attribution/attribution.js'
 import { catalogue } from './catalogue.js'
+import { churn } from './churn/churn.js'
+import { costPerLead } from './cost/cost-per-lead.js'
 import { stageFlow } from './deals/stage-flow.js'
 import { stalledDeals } from './deals/stalled.js'
-import { velocity } from './deals/velocity.js'
 import { timeInStage } from './deals/time-in-stage.js'
 import { timeToClose } from './deals/time-to-close.js'
+import { velocity } from './deals/velocity.js'
 import { winRate } from './deals/win-rate.js'
 import type { Figure } from './figure.js'
 import { funnel } from './funnel.js'
+import { leadFunnel } from './lead-funnel.js'
 import { leadScore } from './lead-score/lead-score.js'
 import { lifetimeValue } from './lifetime-value.js'
 import { report } from './report.js'
+import { retention } from './retention/retention.js'
 import { Shared } from './shared.js'
 
 const figures: Figure[] = [
@@ -23,8 +27,12 @@ const figures: Figure[] = [
   winRate,
   velocity,
   stalledDeals,
-  lifetimeValue,
+  leadFunnel,
+  costPerLead,
   attribution,
+  lifetimeValue,
+  retention,
+  churn,
   leadScore
 ]
 

@@ -7,14 +7,18 @@ import { conversion } from './currency.js'
 import { shown } from './money.js'
 import { inPeriod, localDay, type Frame } from './period.js'
 
-/** Whose value is asked for, and how it is told. */
-export interface ValueQuery {
+/** Which orders are asked for. */
+export interface OrderQuery {
   frame: Frame
   currency: string
-  margin: number
   /** A condition on the orders `t`. */
   filter: Sql
   cuts: Cuts
+}
+
+/** Whose value is asked for, and how it is told. */
+export interface ValueQuery extends OrderQuery {
+  margin: number
   /** Whether customers are grouped by their first order, or by their last one. */
   groupedBy: 'first' | 'last'
 }
@@ -53,9 +57,15 @@ export interface CustomerValue {
   key: string
 }
 
-// Orders come from one index in the order of their customers, which spares the grouping a sort; saying so also keeps what
-// is worked out of an order from being worked out again wherever it is used.
-function orders(ctx: Context, { frame, currency, filter, cuts }: ValueQuery): { ctes: Sql; bought: Sql } {
+/**
+ * Orders with their customer, local day and worth in one currency. They come from one index in the order of their
+ * customers, which spares the grouping a sort; saying so also keeps what is worked out of an order from being worked out
+ * again wherever it is used.
+ */
+export function boughtSql(
+  ctx: Context,
+  { frame, currency, filter, cuts }: OrderQuery
+): { ctes: Sql; bought: Sql } {
   const { timeZone, workspaceZone, asOf, knownAt } = frame
   const first = sql`coalesce((
     select min(f.ordered_at) from orders f where ${visible(ctx, orderResource, 'f')} and f.deleted_at is null
@@ -83,9 +93,10 @@ function orders(ctx: Context, { frame, currency, filter, cuts }: ValueQuery): { 
   return { ctes, bought }
 }
 
-const inBin = (ctx: Context, table: 'companies' | 'contacts') => sql`exists (
+/** Whether a customer is one of the table that lies in the bin. */
+export const inBin = (ctx: Context, table: 'companies' | 'contacts', id: Sql) => sql`exists (
   select from ${raw(`${table} x`)}
-  where x.workspace_id = ${ctx.workspaceId} and x.id = g.id and x.deleted_at is not null)`
+  where x.workspace_id = ${ctx.workspaceId} and x.id = ${id} and x.deleted_at is not null)`
 
 /** What is said of customers, `facts f`. Value is kept exact; it is rounded where it is shown. */
 export const summary = sql`
@@ -124,7 +135,7 @@ export function customersSql(ctx: Context, { size, after }: CustomerPage): Sql {
 /** The facts behind the historic lifetime value: what every customer brought. */
 export function customerFacts(ctx: Context, query: ValueQuery): Sql {
   const { frame, margin, cuts, groupedBy } = query
-  const { ctes, bought } = orders(ctx, query)
+  const { ctes, bought } = boughtSql(ctx, query)
   const order = raw(groupedBy === 'first' ? 'b.ordered_at, b.id' : 'b.ordered_at desc, b.id desc')
   const keys = cuts.dimensions.map((_, i) => {
     const key = raw(`key_${i + 1}`)
@@ -141,6 +152,7 @@ export function customerFacts(ctx: Context, query: ValueQuery): Sql {
           ${keys.length > 0 ? join(keys, '') : empty}
         from (${bought}) b group by b.customer_id
       ) g
-      where not ${inBin(ctx, 'companies')} and not ${inBin(ctx, 'contacts')} ${inPeriod(sql`g.first_at`, frame)}
+      where not ${inBin(ctx, 'companies', raw('g.id'))}
+        and not ${inBin(ctx, 'contacts', raw('g.id'))} ${inPeriod(sql`g.first_at`, frame)}
     )`
 }
