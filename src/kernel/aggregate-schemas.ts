@@ -52,23 +52,45 @@ export const AggregateOperator = () =>
 
 export const PercentileShare = () => optional('The percentile as a share of 1: 0.5 for the median.', Share())
 
+/** What is asked of a group or a measure beside its path. */
+export const groupSchema = Closed({
+  grain: Type.Optional(
+    Nullable(
+      About(
+        'What a time or a day is grouped by: a span of the calendar, named by its first local day, or a part that comes again, as a number. Absent: each value by itself.',
+        Enum('TimeGrain', grains)
+      )
+    )
+  ),
+  name: Name('it')
+})
+export const measureSchema = Closed({
+  op: About(
+    'What is found out: how many records have a value, how many different values there are, their sum, mean, least, greatest, or a percentile between them (type 7).',
+    Enum('AggregateOperator', aggregateOperators)
+  ),
+  p: optional('The percentile as a share of 1: 0.5 for the median.', Share()),
+  name: Name('it')
+})
+
+/** What both surfaces say of the parts that each writes in its own way. */
+export const aggregateTexts = {
+  groupBy: `What records are put together by, at most ${aggregateLimits.groups}; nothing for one bucket of all.`,
+  measures: `What to find out of each bucket beside its \`count\`, at most ${aggregateLimits.measures}. Money is measured of one currency at a time: group by it, or filter by one.`,
+  since: 'Another time: then what is measured is the days of 86,400 seconds from it to the field.'
+}
+
 const GroupBy = (resource: Resource) =>
   Closed({
     field: About(path(groupableFields(resource), resource), Text(200, { examples: ['createdAt'] })),
-    grain: Type.Optional(Nullable(TimeGrain())),
-    name: Name('it')
+    ...groupSchema.properties
   })
 
 const Measure = (resource: Resource) =>
   Closed({
-    op: AggregateOperator(),
     field: About(path(measurableFields(resource), resource), Text(200, { examples: ['updatedAt'] })),
-    since: optional(
-      'Another time: then what is measured is the days of 86,400 seconds from it to the field.',
-      Text(200, { examples: ['createdAt'] })
-    ),
-    p: PercentileShare(),
-    name: Name('it')
+    since: optional(aggregateTexts.since, Text(200, { examples: ['createdAt'] })),
+    ...measureSchema.properties
   })
 
 /** What is the same for a resource on every surface; `groupBy`, `measures` and `filter` are written in the way of each. */
@@ -104,14 +126,13 @@ export const aggregateBody = (resource: Resource): TObject =>
       groupBy: Type.Optional(
         Type.Array(GroupBy(resource), {
           maxItems: aggregateLimits.groups,
-          description: 'What records are put together by; nothing for one bucket of all.'
+          description: aggregateTexts.groupBy
         })
       ),
       measures: Type.Optional(
         Type.Array(Measure(resource), {
           maxItems: aggregateLimits.measures,
-          description:
-            'What to find out of each bucket beside its `count`. Money is measured of one currency at a time: group by it, or filter by one.'
+          description: aggregateTexts.measures
         })
       ),
       ...aggregateCommon(resource)
