@@ -50,11 +50,19 @@ export const nextStart = (span: Span, start: Sql) => sql`${start} + ${step(span)
 const offset = (zone: Sql, at: Sql) => sql`(timezone(${zone}, ${at}) - timezone('UTC', ${at}))`
 
 /**
- * The instant at which a local moment comes for the first time. One that clocks skip comes as they are put forward. Of
- * one that comes twice PostgreSQL takes the second; the first has the offset of the day before.
+ * The instant at which clocks first show a local moment or one after it. Of a moment that comes twice PostgreSQL takes
+ * the second; the first has the offset of the day before. One that clocks skip is reached as they are put forward, at
+ * some minute of as many before the one that PostgreSQL takes as are skipped.
  */
 export const firstInstant = (zone: Sql, local: Sql): Sql => sql`(
-  select case when timezone(${zone}, c.early) = c.local then least(c.early, c.late) else c.late end
+  select case
+    when timezone(${zone}, c.early) = c.local then least(c.early, c.late)
+    when timezone(${zone}, c.late) = c.local then c.late
+    else (
+      select min(s.at) from generate_series(
+        c.late - (timezone(${zone}, c.late) - c.local), c.late, interval '1 minute') as s(at)
+      where timezone(${zone}, s.at) >= c.local
+    ) end
   from (
     select b.local, b.late, timezone('UTC', b.local - ${offset(zone, raw(`(b.late - interval '24 hours')`))}) as early
     from (select a.local, timezone(${zone}, a.local) as late from (select ${local} as local) a) b
