@@ -101,9 +101,10 @@ type Value = string | number | boolean | null
 
 /** The value of a path such as `company.industry`. */
 function valueOf(order: Order, path: string): Value {
-  const found =
-    path.split('.').reduce<unknown>((at, name) => (at as Record<string, unknown> | null)?.[name], order) ??
-    null
+  const found = path
+    .split('.')
+    .reduce<unknown>((at, name) => (at as Record<string, unknown> | null)?.[name], order)
+  return (found ?? null) as Value
 }
 
 /** What a record is grouped by. */
