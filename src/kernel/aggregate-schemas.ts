@@ -38,20 +38,6 @@ const path = (names: readonly string[], resource: Resource) => {
   return `\`${own.join('`, `')}\`, a custom field as \`customFields.tier\`${related}.`
 }
 
-export const TimeGrain = () =>
-  About(
-    'What a time or a day is grouped by: a span of the calendar, named by its first local day, or a part that comes again, as a number. Absent: each value by itself.',
-    Enum('TimeGrain', grains)
-  )
-
-export const AggregateOperator = () =>
-  About(
-    'What is found out: how many records have a value, how many different values there are, their sum, mean, least, greatest, or a percentile between them (type 7).',
-    Enum('AggregateOperator', aggregateOperators)
-  )
-
-export const PercentileShare = () => optional('The percentile as a share of 1: 0.5 for the median.', Share())
-
 /** What is asked of a group or a measure beside its path. */
 export const groupSchema = Closed({
   grain: Type.Optional(

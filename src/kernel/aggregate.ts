@@ -111,12 +111,18 @@ const nothing: Row = Object.fromEntries(
   Array.from({ length: 2 * aggregateLimits.groups }, (_, i): [string, null] => [key(i), null])
 )
 
-async function aggregate(
-  ctx: Context,
-  resource: Resource,
-  input: Input
-): Promise<Static<typeof aggregateResult>> {
-  const { filter = {}, limit = aggregateLimits.standardBuckets } = input
+/** A request that was read and found to be right. */
+interface Plan {
+  filter: Filter
+  groups: Group[]
+  measures: Measure[]
+  joins: Joins
+  where: Sql
+  order: Sql
+}
+
+function planOf(ctx: Context, resource: Resource, input: Input): Plan {
+  const { filter = {}, search, orderBy = [] } = input
   const joins = new Joins(ctx, resource)
   const groups = (input.groupBy ?? []).map((g, i) => groupOf(resource, g, joins, calendar, `/groupBy/${i}`))
   const measures = (input.measures ?? []).map((m, i) => measureOf(resource, m, joins, `/measures/${i}`))
@@ -125,60 +131,75 @@ async function aggregate(
     ...measures.map((m, i): [string, string] => [`/measures/${i}/name`, m.name])
   ])
   refuseMixedMoney(measures, groups, filter)
-  const order = orderSql(input.orderBy ?? [], groups, measures)
-  const where = filterSql(ctx, resource, 't', filter)
+  const order = orderSql(orderBy, groups, measures)
+  const filtered = filterSql(ctx, resource, 't', filter)
   // A bucket's filter is longer than the one given: it must be one that a list takes.
   filterSql(ctx, resource, 't', bucketFilter(filter, [...groups, ...groups], nothing, 'UTC'))
-  const searched =
-    input.search === undefined
-      ? empty
-      : sql`and ${searchSql('t', input.search, { in: 'body', pointer: '/search' })}`
+  const where =
+    search === undefined
+      ? filtered
+      : sql`${filtered} and ${searchSql('t', search, { in: 'body', pointer: '/search' })}`
+  return { filter, groups, measures, joins, where, order }
+}
+
+const named = (expressions: readonly Sql[], name: (i: number) => string) =>
+  expressions.map((expression, i) => sql`${expression} as ${raw(name(i))}`)
+
+function statementOf(ctx: Context, resource: Resource, plan: Plan, input: Input): Sql {
+  const { groups, measures, joins, where, order } = plan
   const inputs = [
-    ...groups.map((g, i) => sql`${g.input} as ${raw(key(i))}`),
-    ...measures.map((m, i) => sql`${m.input} as ${raw(measured(i))}`)
+    ...named(
+      groups.map(g => g.input),
+      key
+    ),
+    ...named(
+      measures.map(m => m.input),
+      measured
+    )
   ]
   const keys = groups.map((_, i) => column('r', key(i)))
-  const folded = measures.map((m, i) => sql`${m.fold(column('r', measured(i)))} as ${raw(measured(i))}`)
+  const folded = measures.map((m, i) => m.fold(column('r', measured(i))))
   const answered = [
     ...groups.flatMap((g, i) => g.columns(column('g', key(i)), key(i))),
-    ...measures.map((m, i) => sql`${m.answer(column('g', measured(i)))} as ${raw(measured(i))}`)
+    ...named(
+      measures.map((m, i) => m.answer(column('g', measured(i)))),
+      measured
+    )
   ]
-  const rows = await ctx.db.query<Found>(sql`
+  return sql`
     with f as materialized (${workspaceCalendar(ctx, input.timeZone)})
     select ${join([sql`g.n`, sql`count(*) over ()::int as buckets`, sql`f.zone as "timeZone"`, ...answered])}
     from f left join (
-      select ${join([sql`count(*)::int as n`, ...keys, ...folded])}
+      select ${join([sql`count(*)::int as n`, ...keys, ...named(folded, measured)])}
       from (
         select ${inputs.length === 0 ? empty : join(inputs)}
         from ${raw(`"${resource.table}" t`)}${joins.sql()}
-        where ${visible(ctx, resource, 't')} and t.deleted_at is null and ${where} ${searched}
+        where ${visible(ctx, resource, 't')} and t.deleted_at is null and ${where}
       ) r
       group by ${keys.length === 0 ? raw('()') : join(keys)}
     ) g on true
-    ${order} limit ${limit} ${raw(plannedEachTime)}`)
-  const named = (row: Row, names: readonly string[], of: (i: number) => string) =>
-    Object.fromEntries(names.map((name, i) => [name, row[of(i)]]))
-  const found = rows.filter(row => row.n !== null)
+    ${order} limit ${input.limit ?? aggregateLimits.standardBuckets} ${raw(plannedEachTime)}`
+}
+
+const byName = (of: readonly { name: string }[], row: Row, place: (i: number) => string) =>
+  Object.fromEntries(of.map(({ name }, i) => [name, row[place(i)]]))
+
+async function aggregate(
+  ctx: Context,
+  resource: Resource,
+  input: Input
+): Promise<Static<typeof aggregateResult>> {
+  const plan = planOf(ctx, resource, input)
+  const rows = await ctx.db.query<Found>(statementOf(ctx, resource, plan, input))
   const [{ buckets, timeZone }] = rows as [Found]
-  return {
-    data: found.map(row => ({
-      group: named(
-        row,
-        groups.map(g => g.name),
-        key
-      ),
-      count: row.n!,
-      values: named(
-        row,
-        measures.map(m => m.name),
-        measured
-      ),
-      filter: bucketFilter(filter, groups, row, timeZone)
-    })),
-    buckets: found.length === 0 ? 0 : buckets,
-    hasMore: found.length > 0 && buckets > found.length,
-    timeZone
-  }
+  const data = rows.flatMap(row => {
+    if (row.n === null) return []
+    const group = byName(plan.groups, row, key)
+    const values = byName(plan.measures, row, measured)
+    return [{ group, count: row.n, values, filter: bucketFilter(plan.filter, plan.groups, row, timeZone) }]
+  })
+  const all = data.length === 0 ? 0 : buckets
+  return { data, buckets: all, hasMore: all > data.length, timeZone }
 }
 
 /** Counts and measures the records of a resource in buckets, over REST; GraphQL has a field of its own for it. */
