@@ -7,7 +7,8 @@ import type { Send } from './http.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 
-interface Bucket {
+/** A bucket of an aggregate. */
+export interface Bucket {
   group: Record<string, string>
   count: number
   values: Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
@@ -20,7 +21,8 @@ function closeTo(t: Test, found: unknown, wanted: number, name: string): void {
   t.ok(Math.abs(Number(found) - wanted) <= near, `${name}: ${String(found)} is ${wanted}`)
 }
 
-async function buckets(send: Send, resource: string, body: object): Promise<Bucket[]> {
+/** All buckets of an aggregate; throws where there are more than a thousand. */
+export async function buckets(send: Send, resource: string, body: object): Promise<Bucket[]> {
   const answer = await send('POST', `/v1/${resource}/aggregate`, { limit: 1000, ...body })
   if (answer.status !== 200 || answer.body.hasMore) throw new Error(answer.text)
   return answer.body.data as Bucket[]
