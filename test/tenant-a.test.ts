@@ -5,6 +5,7 @@ import { Client, type Counts } from '../scripts/load/client.js'
 import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { execute } from './helpers/database.js'
+import { derivedTenant } from './helpers/derived-tenant.js'
 import { sameFunnel, sameMonths, sameOrder } from './helpers/funnel-expected.js'
 import { sender } from './helpers/http.js'
 import { closeTo, figure } from './helpers/reference.js'
@@ -66,6 +67,8 @@ t.test('tenant-a', async t => {
       ]
     )
   })
+
+  t.test('what aggregates answer', t => derivedTenant(t, send, expected))
 
   t.test('leads of the year, and what became of them', async t => {
     const year = { capturedAt: { gte: '2025-01-01T05:00:00Z', lt: '2026-01-01T05:00:00Z' } }

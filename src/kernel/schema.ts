@@ -104,14 +104,19 @@ export const Instant = () =>
 export const Day = () =>
   field<string>('day', { type: 'string', format: 'day', maxLength: 10, examples: ['2026-01-31'] })
 
-/** Money or another exact decimal, a string with at most four decimals. */
+const moneyPattern = '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,4})?$'
+
+/** Money, a string with at most four decimals; the field `currency` beside it says of which currency. */
 export const Money = () =>
   field<string>('decimal', {
     type: 'string',
-    pattern: '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,4})?$',
+    pattern: moneyPattern,
     maxLength: 21,
     examples: ['1200.5']
   })
+
+/** Whether a field holds money. */
+export const isMoney = (schema: TSchema) => schema.pattern === moneyPattern
 
 /** An exact decimal that was worked out, of more decimals than a record keeps. */
 export const Computed = (description: string) =>

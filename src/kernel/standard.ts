@@ -1,4 +1,5 @@
 import sql, { type Sql } from 'sql-template-tag'
+import { aggregateOperation } from './aggregate.js'
 import type { Context } from './context.js'
 import { notFound } from './errors.js'
 import { embed, parseFields, parseInclude } from './embed.js'
@@ -113,6 +114,7 @@ function reads(r: Resource): Operation[] {
           pointer: '/search'
         })
     }),
+    aggregateOperation(r),
     operation({
       ...common,
       name: `${r.plural}.get`,

@@ -16,7 +16,7 @@ import {
 } from 'graphql-query-complexity'
 import { limits, tooComplex } from './graphql-guards.js'
 
-// What a statement of its own costs, in records; a figure reads many of them.
+// What a statement of its own costs, in records; a figure or an aggregate reads many of them.
 const statementCost = 10
 const figureCost = 1000
 const largestPage = 1000
@@ -50,10 +50,10 @@ export const idsCost = costs(
 )
 
 /** An operation: what it does, and the records in its answer. */
-export const operationCost = (figure: boolean) =>
+export const operationCost = (readsMany: boolean) =>
   costs(({ args, field, childComplexity }) => {
     const many = field.args.some(a => a.name === 'limit')
-    return (figure ? figureCost : statementCost) + (many ? sizeOf(args, 50) : 1) * childComplexity
+    return (readsMany ? figureCost : statementCost) + (many ? sizeOf(args, 50) : 1) * childComplexity
   })
 
 // A record costs one, wherever it stands; its own values cost nothing.

@@ -25,7 +25,7 @@ export const guardsInWords = `Kith over GraphQL.
 A document has at most ${limits.tokens} tokens, ${limits.aliases} aliases and ${limits.depth} fields inside of each other (introspection apart:
 ${limits.introspectionDepth}), and costs at most ${limits.cost}. Its cost is about the number of records asked for: a list counts \`first\` or \`last\` times
 what is asked of each record, a record 1, what needs a statement of its own (a list at the root, a mutation) 10 more, a
-figure 1000. It is worked out before anything runs and told in \`extensions.cost\`. Beyond a limit the error is
+figure or an aggregate 1000. It is worked out before anything runs and told in \`extensions.cost\`. Beyond a limit the error is
 \`too_complex\`.`
 
 /** The error of a document that is over a limit. */

@@ -21,7 +21,7 @@ const nounOf = (operation: Operation) => resourceOf(operation)?.noun ?? joined(p
 
 /**
  * A name for client code. A write is called as its mutation (`createContact`), a read starts with what it does
- * (`listContacts`, `getContact`, `searchContacts`) or with get (`getDealHistory`).
+ * (`listContacts`, `getContact`, `aggregateContacts`) or with get (`getDealHistory`).
  */
 export function operationId(operation: Operation): string {
   const { subject, action } = partsOf(operation)
@@ -29,7 +29,7 @@ export function operationId(operation: Operation): string {
     const name = joined(operation.graphql ?? operation.name)
     return name[0]!.toLowerCase() + name.slice(1)
   }
-  const [, verb = '', rest = ''] = /^(list|search|get)(?![a-z])(.*)$/.exec(action) ?? []
+  const [, verb = '', rest = ''] = /^(list|search|aggregate|get)(?![a-z])(.*)$/.exec(action) ?? []
   if (verb === '') return `get${nounOf(operation)}${joined(action)}`
   return verb === 'get' ? `get${nounOf(operation)}${rest}` : `${verb}${joined(subject)}${rest}`
 }

@@ -1,3 +1,4 @@
+import { TimePart } from '../../src/kernel/filter-parts.js'
 import type { Resource } from '../../src/kernel/resource.js'
 import { camel } from '../../src/kernel/resource.js'
 import type { TSchema } from '../../src/kernel/schema.js'
@@ -47,9 +48,11 @@ export function filterOf(resource: Resource, filter: Json, target: (name: string
         op,
         op === 'isNull'
           ? v
-          : Array.isArray(v)
-            ? v.map(x => translated(leaf, x, toGraph))
-            : translated(leaf, v, toGraph)
+          : op === 'part'
+            ? inputOf(TimePart, v as Json)
+            : Array.isArray(v)
+              ? v.map(x => translated(leaf, x, toGraph))
+              : translated(leaf, v, toGraph)
       ])
       return [key, Object.fromEntries(tests)]
     })
