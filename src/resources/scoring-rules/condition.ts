@@ -3,6 +3,7 @@ import { fieldError, KithError } from '../../kernel/errors.js'
 import { filterSql } from '../../kernel/filter.js'
 import { escapePointer } from '../../kernel/validate.js'
 import { leads } from '../leads/resource.js'
+import { scoringFilter } from './resource.js'
 
 /** A scoring rule as far as it says which leads it is about. */
 export interface ScoringCondition {
@@ -13,13 +14,6 @@ export interface ScoringCondition {
 
 /** Relations of a lead whose records happened at a time, so that their points can fade. */
 export const timedRelations = ['activities', 'touches'] as const
-
-/** The filter on leads that a rule stands for: `company.country` with `{ eq }` becomes `{ company: { country: { eq } } }`. */
-export const scoringFilter = ({
-  field,
-  condition
-}: Pick<ScoringCondition, 'field' | 'condition'>): Record<string, unknown> =>
-  field.split('.').reduceRight((inner, name) => ({ [name]: inner }), condition)
 
 // What is wrong with the names is wrong with the field, all else with the condition.
 function located(error: KithError, field: string): KithError {

@@ -41,3 +41,12 @@ export const scoringRules = resource({
     }
   }
 })
+
+/** The filter on leads that a rule stands for: `company.country` with `{ eq }` becomes `{ company: { country: { eq } } }`. */
+export const scoringFilter = ({
+  field,
+  condition
+}: {
+  field: string
+  condition: Record<string, unknown>
+}): Record<string, unknown> => field.split('.').reduceRight((inner, name) => ({ [name]: inner }), condition)
