@@ -5,13 +5,19 @@
  */
 import { parseArgs } from 'node:util'
 import { Client } from './load/client.js'
+import { loadShop } from './load/cdnow-sample.js'
 import { loadOpportunities } from './load/crm-opportunities.js'
 import { loadLoanOffers } from './load/loan-offers.js'
+import { loadSubscriptionChurn } from './load/subscription-churn.js'
+import { loadCalls } from './load/telephone-campaign.js'
 import { loadTenant } from './load/tenant-a.js'
 
 const loaders = new Map([
+  ['cdnow-sample', loadShop],
   ['crm-opportunities', loadOpportunities],
   ['loan-offers', loadLoanOffers],
+  ['subscription-churn', loadSubscriptionChurn],
+  ['telephone-campaign', loadCalls],
   ['tenant-a', loadTenant]
 ])
 

@@ -107,8 +107,11 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
       : (claims, seconds) => app.jwt.sign(claims, { expiresIn: seconds })
   const watch = watchEvents({ database, listen: (channel, onMessage) => database.listen(channel, onMessage) })
   app.addHook('preClose', () => watch.close())
+  const snapshots = database.snapshots(config.figures)
+  app.addHook('onClose', () => snapshots.close())
   const operations = allOperations({
     sign,
+    snapshots,
     sequence: workspaceId => sequenceEvents(database, workspaceId),
     watch,
     checkUrl: url => urlProblem(url, config.webhooks.allowPrivate)

@@ -5,6 +5,7 @@ import { ConfigError, readConfig, type Config } from './config.js'
 import { EmbeddedInUseError, findEmbedded, startEmbedded } from './database/embedded.js'
 import { migrate } from './database/migrate.js'
 import type { OpenDatabase } from './database/client.js'
+import { KithError } from './kernel/errors.js'
 import { makeLogger } from './http/logging.js'
 import { scopePattern } from './resources/identity/resource.js'
 import {
@@ -24,6 +25,8 @@ const usage = `kith <command>
   workspaces create <name>            make a workspace, print its id
   keys create --workspace <name or id> [--name <name>] [--scopes <a,b>]
                                       make an API key, print it; without --scopes it may do everything
+  metrics <figure> --workspace <name or id> [--format table|json|csv|svg] [--<parameter> <value> …]
+                                      print a figure, with the parameters of GET /v1/metrics/<figure>
 `
 
 class UsageError extends Error {}
@@ -92,6 +95,31 @@ async function createWorkspaceCommand(config: Config, args: string[]): Promise<v
   process.stdout.write(`${id}\n`)
 }
 
+async function metricsCommand(config: Config, name: string | undefined, args: string[]): Promise<void> {
+  const { figureText, tableFormats } = await import('./metrics/command.js')
+  const { values } = parseArgs({ args: spelled(args), strict: false })
+  const { workspace, format = 'table', ...parameters } = values as Record<string, string>
+  if (name === undefined || workspace === undefined)
+    throw new UsageError('metrics needs the name of a figure and --workspace.')
+  const known = tableFormats.find(f => f === format)
+  if (!known) throw new UsageError(`--format takes ${tableFormats.join(', ')}.`)
+  const text = await withDatabase(config, async db =>
+    figureText(db, await findWorkspace(db, workspace), name, parameters, known)
+  )
+  if (text === undefined) throw new UsageError(`There is no figure ${name}: GET /v1/metrics lists them.`)
+  process.stdout.write(text)
+}
+
+// `--from 2026-01-01` as `--from=2026-01-01`, which needs no list of all parameters to tell a value from a flag.
+function spelled(args: string[]): string[] {
+  return args.flatMap((arg, i) => {
+    if (!arg.startsWith('--'))
+      return args[i - 1]?.startsWith('--') && !args[i - 1]!.includes('=') ? [] : [arg]
+    const value = args[i + 1]
+    return arg.includes('=') || value === undefined || value.startsWith('--') ? [arg] : [`${arg}=${value}`]
+  })
+}
+
 async function main([command, verb, ...rest]: string[]): Promise<void> {
   const name = command === 'workspaces' || command === 'keys' ? `${command} ${verb ?? ''}` : command
   switch (name) {
@@ -104,6 +132,8 @@ async function main([command, verb, ...rest]: string[]): Promise<void> {
       return createWorkspaceCommand(readConfig(), rest)
     case 'keys create':
       return createKeyCommand(readConfig(), rest)
+    case 'metrics':
+      return metricsCommand(readConfig(), verb, rest)
     case undefined:
     case 'help':
     case '--help':
@@ -122,6 +152,7 @@ main(process.argv.slice(2)).catch((error: unknown) => {
   const expected =
     error instanceof ConfigError ||
     error instanceof WorkspaceError ||
+    error instanceof KithError ||
     error instanceof EmbeddedInUseError ||
     isPortTaken(error)
   if (expected || wrongArguments) tell((error as Error).message)

@@ -23,6 +23,13 @@ export const settings = {
     30000,
     'Milliseconds after which the database gives a statement up.'
   ),
+  FIGURES_POOL: number(1, 50, 3, 'Connections besides, for figures.'),
+  FIGURES_TIMEOUT: number(
+    100,
+    3600000,
+    60000,
+    'Milliseconds after which the database gives a statement of a figure up.'
+  ),
   DATA_DIR: Type.String({
     default: '.data',
     minLength: 1,
@@ -90,6 +97,8 @@ export interface Config {
   databaseUrl: string | undefined
   databasePool: number
   statementTimeoutMs: number
+  /** Those of figures. */
+  figures: { maxConnections: number; statementTimeoutMs: number }
   dataDir: string
   jwtSecret: string | undefined
   jwks: { url: string; issuer: string; audience: string } | undefined
@@ -175,6 +184,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     databaseUrl: e.DATABASE_URL,
     databasePool: Number(e.DATABASE_POOL),
     statementTimeoutMs: Number(e.STATEMENT_TIMEOUT),
+    figures: { maxConnections: Number(e.FIGURES_POOL), statementTimeoutMs: Number(e.FIGURES_TIMEOUT) },
     dataDir,
     jwtSecret: needsSecret ? generatedSecret(dataDir) : e.JWT_SECRET,
     jwks:

@@ -27,6 +27,7 @@ t.test('defaults', t => {
     databaseUrl: undefined,
     databasePool: 10,
     statementTimeoutMs: 30000,
+    figures: { maxConnections: 3, statementTimeoutMs: 60000 },
     dataDir,
     jwks: undefined,
     corsOrigins: [],

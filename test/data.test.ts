@@ -8,6 +8,7 @@ import { loadOpportunities } from '../scripts/load/crm-opportunities.js'
 import { loadLoanOffers, readOffers } from '../scripts/load/loan-offers.js'
 import { testApp, type TestApp } from './helpers/app.js'
 import { execute } from './helpers/database.js'
+import { derivedCampaign, derivedOffers, derivedOpportunities } from './helpers/derived.js'
 import { sender, type Send } from './helpers/http.js'
 import { runLoad } from './helpers/run-load.js'
 import { compareReplay } from './helpers/replay.js'
@@ -99,6 +100,7 @@ async function opportunities(t: Test, world: World): Promise<void> {
   t.test('every record is there', async t => {
     t.same(counts.deals, { created: expected.rows, updated: 0, unchanged: 0 })
     t.same([counts.companies!.created, counts.parents!.updated, counts.users!.created], [85, 15, 35])
+    t.equal(counts.products!.created, 7)
     const { data: stages } = (await send('GET', '/v1/stages')).body
     for (const stage of stages as Json[]) {
       t.equal(await count(send, `&stageId=${stage.id}`), expected.by_stage[stage.name], stage.name)
@@ -136,6 +138,8 @@ async function opportunities(t: Test, world: World): Promise<void> {
       closeTo(t, value.winRate.value, figures.win_rate, `${quarter} win rate`)
     }
   })
+
+  t.test('what aggregates answer', t => derivedOpportunities(t, send, expected))
 
   t.test('a second load changes nothing', async t => {
     const before = await events(world)
@@ -201,6 +205,8 @@ async function loanOffers(t: Test, world: World): Promise<void> {
     })
   }
 
+  t.test('what aggregates answer', t => derivedOffers(t, send, expected))
+
   t.test('deals moved there in any order stand where imported ones do', async t => {
     const replayed = await world.app.newKey(['admin'], await world.app.newWorkspace('replayed'))
     const offers = await readOffers(folder('loan-offers'))
@@ -231,6 +237,10 @@ if (existsSync(join(data, 'expected'))) {
     const world = { app, origin: await app.app.listen({ host: '127.0.0.1', port: 0 }) }
     await t.test('crm-opportunities', t => opportunities(t, world))
     await t.test('loan-offers', t => loanOffers(t, world))
+    await t.test('telephone-campaign', async t => {
+      const key = await app.newKey(['admin'], await app.newWorkspace('telephone-campaign'))
+      await derivedCampaign(t, new Client(world.origin, key), sender(world.origin, key), data)
+    })
   })
 } else {
   process.stderr.write('The reference data are not here: nothing to test. KITH_DATA may name their folder.\n')

@@ -280,7 +280,7 @@ t.test('contacts of a deal', async t => {
   })
 
   t.test('the contacts of deals are read at once, wherever the deals come from', async t => {
-    const statements = new Statements(world.database)
+    const statements = new Statements(world)
     const links = names.map(name => ({ contactId: world.contact[name] }))
     const deals: string[] = []
     for (const name of ['Counted', 'Counted', 'Counted too'])

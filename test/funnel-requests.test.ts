@@ -36,10 +36,13 @@ t.test('a workspace without anything answers zeros and nulls', async t => {
       },
       transitions: [],
       conversion: nothing,
-      winRate: nothing
+      winRate: nothing,
+      wonValue: '0',
+      ordered: [],
+      matured: []
     })
     t.same(body.reasons, { '/value/conversion': 'no_deals', '/value/winRate': 'nothing_closed' })
-    t.same(body.parameters, { from: '2025-01-01', to: null, pipelineId: null, cohort, filter: null })
+    t.match(body.parameters, { from: '2025-01-01', to: null, pipelineId: null, cohort, filter: null })
   }
 })
 
@@ -117,8 +120,22 @@ t.test('what is wrong with a parameter names it', async t => {
     ['timeZone', 'Mars/Olympus'],
     ['pipelineId', 'sales'],
     ['cohort', 'entered'],
-    ['interval', 'month'],
-    ['order', 'strict']
+    ['interval', 'fortnight'],
+    ['order', 'backwards'],
+    ['maturedDays', '-1'],
+    ['windowDays', '7,x'],
+    ['windowDays', [7]],
+    ['reentry', true],
+    ['hold', 'ownerId'],
+    ['groupBy', ['colour']],
+    ['groupBy', ['owner.password']],
+    ['groupBy', ['pipeline.stages.name']],
+    ['groupBy', 'ownerId,companyId,productId'],
+    ['groupAt', 'sometimes'],
+    ['durations', 'long'],
+    ['currency', 'euro'],
+    ['explainAfter', 'x'],
+    ['granularity', 'month']
   ]
   for (const [name, value] of wrong) {
     const query = new URLSearchParams({ pipelineId: id, [name]: String(value) })
@@ -207,6 +224,9 @@ t.test("the workspace's zone is the default", async t => {
     t.equal(answer.value.deals, deals, `E08 month ${month}`)
     t.equal(answer.timeZone, 'America/New_York')
   }
+  const { buckets } = await funnel(own, pipeline, { interval: 'month', asOf: '2025-12-01T00:00:00Z' })
+  const found = (buckets as { label: string; value: { deals: number } }[]).filter(b => b.value.deals > 0)
+  t.same(Object.fromEntries(found.map(b => [b.label.slice(5), b.value.deals])), months, 'E08 as buckets')
 })
 
 t.test('GraphQL answers the same under metrics', async t => {
@@ -226,7 +246,7 @@ t.test('GraphQL answers the same under metrics', async t => {
     `query ($pipelineId: ID, $filter: JSON, $to: String) {
       metrics {
         funnel(pipelineId: $pipelineId, cohort: CLOSED, from: "2025-01-02", to: $to, filter: $filter) {
-          metric version parameters timeZone asOf knownAt counts excluded reasons warnings { code message count }
+          metric version parameters timeZone currency asOf knownAt counts excluded reasons warnings { code message count }
           value {
             deals everWon outcome { won lost open }
             stages {
@@ -235,7 +255,8 @@ t.test('GraphQL answers the same under metrics', async t => {
             }
             moves { forward skip backward reopen handedOver dealsReopened dealsBackward dealsSkipped }
             transitions { from ${stage} to ${stage} count }
-            conversion ${rate} winRate ${rate}
+            conversion ${rate} winRate ${rate} wonValue
+            ordered { windowDays steps { stage ${stage} count } } matured { days deals wonWithin rate ${rate} }
           }
         }
       }
@@ -264,7 +285,8 @@ t.test('the catalogue says what a figure is', async t => {
     unit: /deals/,
     source: /\w+/
   })
-  t.same(found.dimensions, [])
+  for (const field of ['ownerId', 'owner.region', 'owner.teamId', 'company.industry', 'firstTouch.channel'])
+    t.ok(found.dimensions.includes(field), field)
   const cohort = found.parameters.find((p: { name: string }) => p.name === 'cohort')
   t.match(cohort, { default: 'created', choices: ['created', 'closed'], description: /\w+/ })
   for (const { name } of found.parameters) {

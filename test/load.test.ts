@@ -14,6 +14,7 @@ Child,retail,1999,251.41,495,Korea,Parent
 Parent,technolgy,1996,1100.04,2822,United States,
 `
 const teams = 'sales_agent,manager,regional_office\nMei-Mei Johns,Melvin Marxen,Central\n'
+const products = 'product,series,sales_price\nGTX Pro,GTX,4821\nMG Special,MG,55\n'
 const header = 'opportunity_id,sales_agent,product,account,deal_stage,engage_date,close_date,close_value\n'
 
 t.test('opportunities become companies, users and deals', async t => {
@@ -23,6 +24,7 @@ t.test('opportunities become companies, users and deals', async t => {
   const folder = t.testdir({
     'accounts.csv': accounts,
     'sales_teams.csv': teams,
+    'products.csv': products,
     'sales_pipeline.csv': `${header}A,Mei-Mei Johns,GTXPro,Child,Won,2016-10-20,2017-03-01,1054
 B,Mei-Mei Johns,MG Special,,Lost,2016-10-21,2017-03-02,0
 C,Mei-Mei Johns,MG Special,,Prospecting,,,
@@ -49,7 +51,7 @@ C,Mei-Mei Johns,MG Special,,Prospecting,,,
 
   t.test('a deal has its owner, product and past', async t => {
     const path = '/v1/deals/external/crm-opportunities'
-    const won = (await send('GET', `${path}/A?include=owner,company,stage`)).body
+    const won = (await send('GET', `${path}/A?include=owner,company,stage,product`)).body
     t.match(won, {
       status: 'won',
       amount: '1054',
@@ -58,6 +60,7 @@ C,Mei-Mei Johns,MG Special,,Prospecting,,,
       customFields: { product: 'GTX Pro' },
       stage: { name: 'Won' },
       company: { name: 'Child' },
+      product: { name: 'GTX Pro', family: 'GTX', listPrice: '4821', currency: 'USD' },
       owner: { email: 'mei-mei.johns@example.com', role: 'rep' }
     })
     const { data: rows } = (await send('GET', `/v1/deals/${won.id}/history`)).body

@@ -11,7 +11,7 @@ type Json = Reply['body']
 const kith = await testApp(t)
 const { call, graphql, database } = kith
 const { newUser } = identity(kith)
-const statements = new Statements(database)
+const statements = new Statements(kith)
 
 const pipeline = await call('POST', '/v1/pipelines', { name: 'Sales', stages: [{ name: 'New' }] })
 const stageId = (await call('GET', `/v1/stages?pipelineId=${pipeline.body.id}`)).body.data[0].id as string

@@ -13,7 +13,7 @@ t.test('whatever one writes, one reaches the records in scope', async t => {
   const operations = declaredOperations()
   const suite: Suite = {
     app,
-    statements: new Statements(app.database),
+    statements: new Statements(app),
     operations: new Map(operations.map(o => [o.name, o]))
   }
   const { stage } = await newStage(app, suite)

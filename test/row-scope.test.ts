@@ -12,7 +12,7 @@ t.test('whatever one reads, one sees the records in scope', async t => {
   const operations = declaredOperations()
   const suite: Suite = {
     app,
-    statements: new Statements(app.database),
+    statements: new Statements(app),
     operations: new Map(operations.map(o => [o.name, o]))
   }
   const { stage, unlinked } = await newStage(app, suite)

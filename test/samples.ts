@@ -34,6 +34,19 @@ export const textOf = (n: number) => `${words[n % words.length]} ${Math.floor(n 
 
 const dayOf = (n: number) => new Date(Date.UTC(2000, 0, 1 + n)).toISOString().slice(0, 10)
 
+const scoringRules: Record<string, unknown>[] = [
+  { field: 'industry', condition: { in: ['Retail', 'খুচরা'] }, points: 20, group: 'fit', halfLifeDays: null },
+  { field: 'budget', condition: { eq: 'confirmed' }, points: 10, group: 'bant', halfLifeDays: null },
+  {
+    field: 'activities.type',
+    condition: { eq: 'meeting' },
+    points: 8,
+    group: 'activity',
+    halfLifeDays: 30
+  },
+  { field: 'customFields.tier', condition: { ne: 'none' }, points: -3, group: 'fit', halfLifeDays: null }
+]
+
 /** By resource name: every resource with standard operations has one. */
 export const samples: Record<string, Sample> = {
   company: {
@@ -126,6 +139,15 @@ export const samples: Record<string, Sample> = {
     update: { amount: '1200.5', directCost: '800' },
     keep: ['companyId', 'currency']
   },
+  subscription: {
+    create: (n, ref) => ({ companyId: ref('companyId', n), currency: 'EUR', startDate: '2024-12-01' }),
+    update: { plan: 'Premium', recurringAmount: '29.85', endDate: '2026-03-01' },
+    values: {
+      recurringAmount: ['10', '9.5', '100.25', '0'],
+      endDate: ['2025-01-31', '2025-12-24', '2026-02-28']
+    },
+    keep: ['companyId', 'currency']
+  },
   campaign: {
     create: n => ({ name: textOf(n), currency: 'EUR' }),
     update: { direction: 'outbound', budget: '5000' },
@@ -148,5 +170,10 @@ export const samples: Record<string, Sample> = {
     create: n => ({ date: dayOf(n), currency: 'USD', rateToBase: '0.939037' }),
     update: { rateToBase: '0.95' },
     values: { date: dayOf, currency: ['USD'], rateToBase: ['0.95', '1.000000000001', '130'] }
+  },
+  scoringRule: {
+    create: n => scoringRules[n % scoringRules.length]!,
+    update: { points: -5, condition: { isNull: false } },
+    values: { condition: [{ isNull: true }] }
   }
 }

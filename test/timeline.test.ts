@@ -247,7 +247,7 @@ t.test('timelines', async t => {
   })
 
   await t.test('what the activities of a level lead to is read at once', async t => {
-    const statements = new Statements(program.database)
+    const statements = new Statements(program)
     const query = `query ($first: Int) { contacts(filter: { lastName: { eq: "Rumi" } }) { nodes {
       timelineEntries(first: $first, kinds: [ACTIVITY]) { nodes { activity { contact { id } } } } } } }`
     const ask = (first: number) =>
@@ -391,7 +391,7 @@ t.test('timelines', async t => {
   })
 
   await t.test('the timelines of many records are one statement', async t => {
-    const statements = new Statements(program.database)
+    const statements = new Statements(program)
     for (let i = 0; i < 5; i++) {
       const id = await make('contacts', { lastName: `Many ${i}` })
       for (let n = 0; n <= i; n++) await make('activities', { type: 'note', contactId: id })

@@ -8,6 +8,7 @@ type Account = Record<
   'account' | 'sector' | 'year_established' | 'revenue' | 'employees' | 'office_location' | 'subsidiary_of',
   string
 >
+type Product = Record<'product' | 'series' | 'sales_price', string>
 type Agent = Record<'sales_agent' | 'manager' | 'regional_office', string>
 type Opportunity = Record<
   | 'opportunity_id'
@@ -70,13 +71,19 @@ function toParents(accounts: readonly Account[], companies: Map<string, string>)
     .map(row => ({ externalId: row.account, body: { parentId: known(companies, row.subsidiary_of) } }))
 }
 
+const toProduct = (row: Product): Upsert => ({
+  externalId: row.product,
+  body: { name: row.product, family: row.series, listPrice: row.sales_price, currency: 'USD' }
+})
+
 const toUser = (row: Agent): Upsert => ({
   externalId: row.sales_agent,
   body: {
     name: row.sales_agent,
     email: `${row.sales_agent.toLowerCase().replaceAll(' ', '.')}@example.com`,
     role: 'rep',
-    customFields: { manager: row.manager, region: row.regional_office }
+    region: row.regional_office,
+    customFields: { manager: row.manager }
   }
 })
 
@@ -89,6 +96,7 @@ function known(ids: Map<string, string>, name: string): string {
 interface Known {
   companies: Map<string, string>
   users: Map<string, string>
+  products: Map<string, string>
   stageId(name: string): string
   /** When a deal without any date is taken to have been opened. */
   undatedAt: string
@@ -119,6 +127,7 @@ function toDeal(row: Opportunity, all: Known): Upsert {
       currency: 'USD',
       companyId: row.account === '' ? null : known(all.companies, row.account),
       ownerId: known(all.users, row.sales_agent),
+      productId: known(all.products, product),
       customFields: { product },
       history: toHistory(row, all)
     }
@@ -134,20 +143,28 @@ function firstEngagement(rows: readonly Opportunity[], { tell }: Loading): strin
   return midnight(first)
 }
 
-/** Loads accounts, agents and opportunities of the hardware seller as companies, users and deals. */
+/** Loads accounts, agents, products and opportunities of the hardware seller as companies, users, products and deals. */
 export async function loadOpportunities(loading: Loading, folder: string): Promise<Record<string, Counts>> {
   const { client, tell } = loading
   const accounts: Account[] = await readCsv(folder, 'accounts.csv')
   const agents: Agent[] = await readCsv(folder, 'sales_teams.csv')
+  const catalogue: Product[] = await readCsv(folder, 'products.csv')
   const rows: Opportunity[] = await readCsv(folder, 'sales_pipeline.csv')
-  tell(`${accounts.length} companies, ${agents.length} users …`)
+  tell(`${accounts.length} companies, ${agents.length} users, ${catalogue.length} products …`)
   const companies = await client.upsert('companies', source, accounts.map(toCompany))
   const parents = await client.upsert('companies', source, toParents(accounts, companies.ids))
   const users = await client.upsert('users', source, agents.map(toUser))
+  const products = await client.upsert('products', source, catalogue.map(toProduct))
   const { stageId, counts: pipelines } = await loadPipeline(loading, source, pipeline)
   const undatedAt = firstEngagement(rows, loading)
   tell(`${rows.length} deals …`)
-  const all: Known = { companies: companies.ids, users: users.ids, stageId, undatedAt }
+  const all: Known = {
+    companies: companies.ids,
+    users: users.ids,
+    products: products.ids,
+    stageId,
+    undatedAt
+  }
   const deals = await client.upsert(
     'deals',
     source,
@@ -157,6 +174,7 @@ export async function loadOpportunities(loading: Loading, folder: string): Promi
     companies: companies.counts,
     parents: parents.counts,
     users: users.counts,
+    products: products.counts,
     pipelines,
     deals: deals.counts
   }

@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
-import type { Database, Row, Statement, Transaction } from '../kernel/context.js'
+import sql from 'sql-template-tag'
+import type { Database, Row, Snapshots, Statement, Transaction } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
 import { plannedEachTime } from '../kernel/search-text.js'
 import { translate } from './errors.js'
 import { listen, type Listener } from './listener.js'
 import { queryRows, type Shape } from './rows.js'
+import { snapshotsOf } from './snapshots.js'
 
-export interface DatabaseOptions {
-  url: string
+export interface PoolOptions {
   maxConnections: number
   statementTimeoutMs: number
+}
+
+export interface DatabaseOptions extends PoolOptions {
+  url: string
   /** Told of connections that break while nobody uses them. */
   onError: (error: Error) => void
 }
@@ -22,10 +27,20 @@ export interface OpenDatabase extends Database {
   listen(channel: string, onMessage: (payload: string) => void): Listener
   /** The pool as it stands; `waiting` are statements that wait for a connection. */
   connections(): { total: number; idle: number; waiting: number }
+  /** A pool of its own, for reads that may take long. */
+  snapshots(options: PoolOptions): Snapshots
   close(): Promise<void>
 }
 
 const answerTimeMs = 2000
+const connectTimeMs = 5000
+
+const session = '-c TimeZone=UTC -c DateStyle=ISO -c jit=off'
+
+// How a figure is best found depends on the period and the filter, so a plan made for any of them is no good; and a
+// figure keeps to one core, since there are others to serve. It joins sets, and looks up row by row only where it says
+// so: the planner takes a workspace that its statistics do not know yet for one of a single row.
+const figureSession = `${session} -c plan_cache_mode=force_custom_plan -c max_parallel_workers_per_gather=0 -c enable_nestloop=off`
 
 const namedShapes = 300
 const shapes = new Map<string, Shape>()
@@ -113,12 +128,13 @@ async function transaction<T>(pool: pg.Pool, work: (db: Transaction) => Promise<
   }
 }
 
-/** Opens a pool. Every error it throws is one for clients, or a fault of ours. */
-export function openDatabase(options: DatabaseOptions): OpenDatabase {
+type Told = Pick<DatabaseOptions, 'url' | 'onError'>
+
+function poolOf({ url, onError }: Told, options: PoolOptions, waitMs: number, settings: string): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: options.url,
+    connectionString: url,
     max: options.maxConnections,
-    connectionTimeoutMillis: 5000,
+    connectionTimeoutMillis: waitMs,
     idleTimeoutMillis: 30000,
     statement_timeout: options.statementTimeoutMs,
     // The server gives up first, unless the network has swallowed it.
@@ -126,11 +142,18 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     idle_in_transaction_session_timeout: 60000,
     keepAlive: true,
     application_name: 'kith',
-    options: '-c TimeZone=UTC -c DateStyle=ISO -c jit=off'
+    options: settings
   })
-  pool.on('error', options.onError)
+  pool.on('error', onError)
   // A connection in use tells of its end through its statement; without a listener it would end the process too.
   pool.on('connect', client => client.on('error', () => undefined))
+  return pool
+}
+
+/** Opens a pool. Every error it throws is one for clients, or a fault of ours. */
+export function openDatabase(options: DatabaseOptions): OpenDatabase {
+  const pool = poolOf(options, options, connectTimeMs, session)
+  const cancel = (pid: number) => runPooled(pool, sql`select pg_cancel_backend(${pid}::int)`)
   return {
     query: statement => runPooled(pool, statement),
     transaction: work =>
@@ -146,6 +169,7 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
       idle: pool.idleCount,
       waiting: pool.waitingCount
     }),
+    snapshots: own => snapshotsOf(poolOf(options, own, own.statementTimeoutMs, figureSession), run, cancel),
     close: () => pool.end()
   }
 }

@@ -24,6 +24,12 @@ export interface Database extends Db {
   transaction<T>(run: (db: Transaction) => Promise<T>): Promise<T>
 }
 
+/** Reads that may take long: each sees one moment of the database, and ends early when it is told to stop. */
+export interface Snapshots {
+  read<T>(work: (db: Db) => Promise<T>, stop: AbortSignal): Promise<T>
+  close(): Promise<void>
+}
+
 /** Who caused a change: a person, a program's key, or Kith itself. */
 export interface Actor {
   type: 'user' | 'key' | 'system'

@@ -73,6 +73,11 @@ export async function workspacesToSequence(db: Db): Promise<string[]> {
   return rows.map(r => r.id)
 }
 
+/** The number of changes committed in a workspace, as an expression: it is the same only where nothing has changed. */
+export const changesSql = (workspaceId: string): Sql => sql`(
+  coalesce((select h.sequence from event_heads h where h.workspace_id = ${workspaceId}), 0)
+    + (select count(*) from event_outbox o where o.workspace_id = ${workspaceId}))`
+
 export interface EventFilter {
   after: string
   limit: number

@@ -78,15 +78,18 @@ export function count(scan: Scan, what: 'conditions' | 'groups', path: string): 
 
 const validators = new WeakMap<TSchema, Validator>()
 
-function check(scan: Scan, schema: TSchema, value: unknown, path: string): void {
+/** Throws a 400 where a value is not what the schema says, pointing at the part that is wrong. */
+export function checkValue(scan: Scan, schema: TSchema, value: unknown, path: string): void {
   let validator = validators.get(schema)
   if (!validator) validators.set(schema, (validator = compile(schema, 'body')))
   const problem = validator(value)[0]
-  if (problem) reject(scan, path, problem.code, problem.message.replace(/^The body/, 'The value'))
+  if (!problem) return
+  const message = problem.message.replace(/^The body/, 'The value')
+  reject(scan, `${path}${problem.pointer ?? ''}`, problem.code, message)
 }
 
 const plainText = Type.Unsafe({ type: 'string', minLength: 1, maxLength: 1000 })
-const anyScalar = Type.Unsafe({ type: ['string', 'number', 'boolean'], maxLength: 1000 })
+const anyScalar = Type.Unsafe({ type: ['string', 'number', 'boolean'], maxLength: 10000 })
 const numeric = Type.Unsafe({ type: 'number' })
 
 function valueSchema(field: FieldInfo, operator: Operator): TSchema {
@@ -180,7 +183,7 @@ export function condition(
   }
   const schema = schemaFor(field, operator)
   const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
-  values.forEach((v, i) => check(scan, schema, v, values === value ? `${path}/${i}` : path))
+  values.forEach((v, i) => checkValue(scan, schema, v, values === value ? `${path}/${i}` : path))
   if (field.kind === 'links') return linkedBy(scan.ctx, field, alias, sql`${value}::uuid`)
   if (field.kind === 'list') return sql`${column} @> array[${value}]::text[]`
   if (field.kind === 'email') {
@@ -195,7 +198,8 @@ export function condition(
   return compare(comparedColumn(field, alias, operator), field.sqlType, operator, value)
 }
 
-const customName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
+/** How custom fields are named. */
+export const customName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
 
 /** One comparison of one custom field. */
 export function customCondition(
@@ -212,7 +216,7 @@ export function customCondition(
   const json = sql`${raw(`${alias}."${field.column}"`)} -> ${key}`
   if (['gt', 'gte', 'lt', 'lte'].includes(operator)) {
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-    check(scan, numeric, number, path)
+    checkValue(scan, numeric, number, path)
     const stored = sql`case when jsonb_typeof(${json}) = 'number' then (${json})::numeric end`
     return compare(stored, 'numeric', operator, number)
   }
@@ -222,6 +226,6 @@ export function customCondition(
     return compare(stored, 'text', operator, value)
   }
   const values = operator === 'in' || operator === 'notIn' ? listOf(scan, value, path) : [value]
-  for (const v of values) check(scan, anyScalar, v, path)
+  for (const v of values) checkValue(scan, anyScalar, v, path)
   return compare(stored, 'text', operator, values === value ? values.map(String) : String(value))
 }

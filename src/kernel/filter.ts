@@ -1,6 +1,7 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { authorize, visible } from './authorize.js'
 import type { Context } from './context.js'
+import { hasParts, partCondition } from './filter-parts.js'
 import {
   condition,
   count,
@@ -99,6 +100,7 @@ function entry(
   return combine(
     tests.map(([op, v]) => {
       const at = `${path}/${escapePointer(op)}`
+      if (op === 'part' && hasParts(field)) return partCondition(scan, field, alias, v, at)
       return condition(scan, field, alias, operator(scan, field, op, at), v, at)
     }),
     ' and '

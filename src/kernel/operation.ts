@@ -45,6 +45,9 @@ type Part<S> = S extends TSchema ? Static<S> : unknown
 type Input<P, Q, B> = Part<P> & Part<Q> & Conditions & { body: Part<B> }
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
+/** How an answer is written in another media type. */
+export type Format<R = unknown> = (result: R) => string | Promise<string>
+
 interface Config<P, Q, B, R, A extends boolean> {
   /** `contacts.merge`: the resource's plural and a verb. */
   name: string
@@ -78,6 +81,10 @@ interface Config<P, Q, B, R, A extends boolean> {
   attached?: Attached
   /** The bytes that a body may have; 1 MiB unless said. */
   bodyLimit?: number
+  /** Its answer in other media types than JSON. */
+  formats?: Readonly<Record<string, Format<R>>>
+  /** What its answer is known by, where that is cheaper to find than the answer. */
+  tag?(ctx: Context, input: Input<P, Q, B>): Promise<string>
   run(ctx: A extends true ? TransactionContext : Context, input: Input<P, Q, B>): Promise<R>
 }
 
@@ -86,7 +93,7 @@ type Parts = 'params' | 'query' | 'body'
 /** A use case as a value: REST, GraphQL and the contracts are loops over a list of these. */
 export interface Operation extends Omit<
   Config<TObject, TObject, TSchema, unknown, boolean>,
-  'run' | 'rest' | 'atomic' | 'secret'
+  'run' | 'rest' | 'atomic' | 'secret' | 'formats' | 'tag'
 > {
   rest: { method: Method; path: string } | null
   atomic: boolean
@@ -94,6 +101,8 @@ export interface Operation extends Omit<
   /** Whether it is about one version of one record, which the caller may name. */
   versioned: boolean
   validators: Record<Parts, Validator | undefined>
+  formats?: Readonly<Record<string, Format<never>>>
+  tag?(ctx: Context, input: never): Promise<string>
   run(ctx: Context, input: never): Promise<unknown>
 }
 
@@ -130,6 +139,8 @@ export interface Request extends Conditions {
   params?: Record<string, unknown>
   query?: Record<string, unknown>
   body?: unknown
+  /** Whether the caller has the answer of that tag; given only where tags are spoken of. */
+  has?(tag: string): boolean
 }
 
 /** An answer in its final form, so that a replay repeats it byte for byte. */
@@ -187,12 +198,19 @@ export async function invoke(
   ctx: Context,
   operation: Operation,
   request: Request,
-  render: (result: unknown) => Answer
+  render: (result: unknown) => Answer | Promise<Answer>
 ): Promise<{ answer: Answer; replayed: boolean }> {
   if (operation.permission !== 'public') authorize(ctx, operation.permission)
   const input = validated(operation, request)
   for (const scope of operation.alsoNeeds?.(request.body) ?? []) authorize(ctx, scope)
-  const fresh = async (context: Context) => render(await operation.run(context, input))
+  const tag = request.has && (await operation.tag?.(ctx, input))
+  if (tag !== undefined && request.has!(tag)) {
+    return { answer: { status: 304, headers: { etag: tag }, body: '' }, replayed: false }
+  }
+  const fresh = async (context: Context) => {
+    const answer = await render(await operation.run(context, input))
+    return tag === undefined ? answer : { ...answer, headers: { ...answer.headers, etag: tag } }
+  }
   return untangled(async () => {
     if (operation.kind === 'write' && ctx.idempotencyKey !== null) {
       const key = ctx.idempotencyKey

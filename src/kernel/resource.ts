@@ -105,6 +105,8 @@ export interface Resource {
   createBody: TObject
   updateBody: TObject
   permissions: { read: string; write: string }
+  /** How names of calls end: `createContact`. */
+  noun: string
   /** The GraphQL type name. */
   typeName: string
   /** The prefix of event types, snake_case. */
@@ -113,6 +115,8 @@ export interface Resource {
 }
 
 const pascal = (name: string) => name[0]!.toUpperCase() + name.slice(1)
+// GraphQL has a type of its own that is called Subscription.
+const typeNameOf = (noun: string) => (noun === 'Subscription' ? 'SubscriptionRecord' : noun)
 const snake = (name: string) => name.replace(/[A-Z]/g, c => `_${c.toLowerCase()}`)
 
 /** kebab-case to camelCase, as GraphQL wants names. */
@@ -218,7 +222,8 @@ export function resource<
       read: `${config.plural}:read`,
       write: config.writePermission ?? `${config.plural}:write`
     },
-    typeName: pascal(config.name),
+    noun: pascal(config.name),
+    typeName: typeNameOf(pascal(config.name)),
     eventName: snake(config.name),
     events: config.events ?? {}
   }

@@ -105,14 +105,19 @@ export const Instant = () =>
 export const Day = () =>
   field<string>('day', { type: 'string', format: 'day', maxLength: 10, examples: ['2026-01-31'] })
 
-/** Money or another exact decimal, a string with at most four decimals. */
+const moneyPattern = '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,4})?$'
+
+/** Money, a string with at most four decimals; the field `currency` beside it says of which currency. */
 export const Money = () =>
   field<string>('decimal', {
     type: 'string',
-    pattern: '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,4})?$',
+    pattern: moneyPattern,
     maxLength: 21,
     examples: ['1200.5']
   })
+
+/** Whether a field holds money. */
+export const isMoney = (schema: TSchema) => schema.pattern === moneyPattern
 
 /** An exact decimal that was worked out, of more decimals than a record keeps. */
 export const Computed = (description: string) =>
@@ -122,6 +127,15 @@ export const Computed = (description: string) =>
     maxLength: 42,
     examples: ['6139.748243'],
     description
+  })
+
+/** An amount that figures are computed from instead of records: a decimal of at most 18 decimals. */
+export const GivenAmount = () =>
+  field<string>('decimal', {
+    type: 'string',
+    pattern: '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,18})?$',
+    maxLength: 36,
+    examples: ['1200.5']
   })
 
 /** An exchange rate: a positive decimal string with at most twelve decimals. */
@@ -141,6 +155,17 @@ export const Number = () => field<number>('number', { type: 'number' })
 
 /** Any JSON value, shown as it is stored. */
 export const Json = <T>(description: string) => field<T | null>('json', { description })
+
+/** A JSON object that is kept and shown as it is, at least one member. */
+export const JsonObject = (description: string, example: Record<string, unknown>) =>
+  field<Record<string, unknown>>('json', {
+    type: 'object',
+    minProperties: 1,
+    maxProperties: 100,
+    additionalProperties: true,
+    examples: [example],
+    description
+  })
 
 /** A share between 0 and 1. */
 export const Share = () => field<number>('number', { type: 'number', minimum: 0, maximum: 1 })

@@ -1,4 +1,5 @@
 import sql, { type Sql } from 'sql-template-tag'
+import { aggregateOperation } from './aggregate.js'
 import type { Context } from './context.js'
 import { notFound } from './errors.js'
 import { embed, parseFields, parseInclude } from './embed.js'
@@ -113,6 +114,7 @@ function reads(r: Resource): Operation[] {
           pointer: '/search'
         })
     }),
+    aggregateOperation(r),
     operation({
       ...common,
       name: `${r.plural}.get`,
@@ -176,7 +178,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       name: `${r.plural}.create`,
       summary: `Create a ${r.name}`,
       rest: `POST /${r.plural}`,
-      graphql: `create${r.typeName}`,
+      graphql: `create${r.noun}`,
       body: r.createBody,
       alsoNeeds,
       result: record(r),
@@ -188,7 +190,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       summary: `Update a ${r.name}`,
       description: 'Absent fields stay, null clears; a stale If-Match is a 412.',
       rest: `PATCH /${r.plural}/:id`,
-      graphql: `update${r.typeName}`,
+      graphql: `update${r.noun}`,
       params: byId,
       body: r.updateBody,
       result: record(r),
@@ -200,7 +202,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       name: `${r.plural}.delete`,
       summary: `Put a ${r.name} into the bin`,
       rest: `DELETE /${r.plural}/:id`,
-      graphql: `delete${r.typeName}`,
+      graphql: `delete${r.noun}`,
       params: byId,
       result: nothing,
       run: async (ctx, { id, expectedVersion }) => void (await bin(true)(ctx, id, expectedVersion))
@@ -210,7 +212,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       name: `${r.plural}.restore`,
       summary: `Bring a ${r.name} back from the bin`,
       rest: `POST /${r.plural}/:id/restore`,
-      graphql: `restore${r.typeName}`,
+      graphql: `restore${r.noun}`,
       params: byId,
       result: record(r),
       run: (ctx, { id, expectedVersion }) => bin(null)(ctx, id, expectedVersion)
@@ -222,7 +224,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       description:
         'Race-free, merging like an update; what only a creation takes counts only then; a record in the bin is a 409 unless restore=true, and so is, unnamed, one out of sight.',
       rest: `PUT /${r.plural}/external/:source/:externalId`,
-      graphql: `upsert${r.typeName}`,
+      graphql: `upsert${r.noun}`,
       params: byExternal,
       query: upsertBody.query,
       body: upsertBody.of(r),
@@ -244,7 +246,7 @@ function writes(r: Resource, writer: Writer): Operation[] {
       description:
         'Rows are independent; `atomic` makes the first failure undo them all. What the `op` of a row has no use for is refused.',
       rest: `POST /${r.plural}/batch`,
-      graphql: `batch${r.typeName}`,
+      graphql: `batch${r.noun}`,
       body: batchBody(r),
       accepts: looseBatch,
       bodyLimit: 8 * 1024 * 1024,

@@ -3,7 +3,8 @@ import { Bool, Closed, Day, Enum, Text, type TObject } from '../kernel/schema.js
 import { described } from './parameters.js'
 import { localDay, type Frame } from './period.js'
 
-const intervals = ['day', 'week', 'month', 'quarter', 'year', 'fiscal_year'] as const
+/** What buckets may be cut by. */
+export const intervals = ['day', 'week', 'month', 'quarter', 'year', 'fiscal_year'] as const
 
 /** What a figure's buckets are cut by. */
 export type Interval = (typeof intervals)[number]
@@ -40,7 +41,8 @@ export function bucketOf(interval: Interval, { fiscalYearStart }: Frame, day: Sq
     left(${fiscalYearStart}, 2)::int, right(${fiscalYearStart}, 2)::int)`
 }
 
-const steps: Record<Interval, string> = {
+/** How far it is from one bucket to the next. */
+export const steps: Record<Interval, string> = {
   day: '1 day',
   week: '1 week',
   month: '1 month',

@@ -23,7 +23,7 @@ const entry = Closed(
         { 'x-type': 'MetricParameter', description: 'A parameter of a figure.' }
       )
     ),
-    dimensions: described(List(Text(100), 100), 'The fields that it can be broken down by.'),
+    dimensions: described(List(Text(100), 1000), 'The fields that it can be broken down by.'),
     source: described(Text(1000), 'Where the definition comes from.')
   },
   { 'x-type': 'Metric', description: 'What a figure is.' }
@@ -33,7 +33,7 @@ const entry = Closed(
 export type CatalogueEntry = Static<typeof entry>
 
 /** The call that lists every figure with its definition. */
-export const catalogue = (entries: CatalogueEntry[]): Operation =>
+export const catalogue = (entries: () => CatalogueEntry[]): Operation =>
   operation({
     name: 'metrics.list',
     kind: 'read',
@@ -44,5 +44,5 @@ export const catalogue = (entries: CatalogueEntry[]): Operation =>
     result: value(
       Closed({ data: Type.Array(entry) }, { 'x-type': 'MetricCatalogue', description: 'All figures.' })
     ),
-    run: async () => ({ data: entries })
+    run: async () => ({ data: entries() })
   })

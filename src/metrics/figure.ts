@@ -1,9 +1,10 @@
-import sql from 'sql-template-tag'
-import type { Context, TransactionContext } from '../kernel/context.js'
-import { operation, value, type Operation } from '../kernel/operation.js'
-import { camel } from '../kernel/resource.js'
+import { createHash } from 'node:crypto'
+import type { Context, Snapshots } from '../kernel/context.js'
+import { operation, value, type Format, type Operation } from '../kernel/operation.js'
+import { camel, type Resource } from '../kernel/resource.js'
 import {
   Closed,
+  Currency,
   Instant,
   Integer,
   Text,
@@ -16,6 +17,10 @@ import {
 } from '../kernel/schema.js'
 import { JsonValue } from '../kernel/standard-schemas.js'
 import type { CatalogueEntry } from './catalogue.js'
+import { drawn, type Drawable, type Picture } from './charts/of-figure.js'
+import { csvOf } from './csv.js'
+import { dimensionsOf } from './dimensions.js'
+import { partsOf } from './groups.js'
 import {
   asBody,
   asQuery,
@@ -28,6 +33,7 @@ import {
 } from './parameters.js'
 import { frameOf, type Frame } from './period.js'
 import { Count } from './rate.js'
+import type { Shared } from './shared.js'
 
 /** What a figure finds out. */
 export interface Answered<V> {
@@ -41,27 +47,67 @@ export interface Answered<V> {
   /** Why a number is null, by its JSON pointer in the answer. */
   reasons: Record<string, string>
   warnings?: Static<typeof Warning>[]
-  /** The members of the answer that only this figure has. */
+  /** The members of the answer besides: buckets, groups, and those that only this figure has. */
   more?: Record<string, unknown>
 }
 
-interface Config<P extends Record<string, Field>, V extends TObject> extends Omit<
+interface Config<P extends Record<string, Field>, V extends TObject, D extends TObject> extends Omit<
   CatalogueEntry,
-  'parameters'
+  'parameters' | 'dimensions'
 > {
   /** What the calls say of themselves. */
   summary: string
+  /** What is counted: `groupBy` takes its fields. */
+  subject?: Resource
   parameters: P
+  /** With an `x-type`: the types of buckets and groups are named after it. */
   value: V
   /** The members that its answer has besides those of all figures. */
   more?: Record<string, TSchema>
+  /** Whether it changes while time goes by and nothing is written, as the age of what is open does. */
+  ages?(given: Given<P>): boolean
   answer(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<Answered<Static<V>>>
+  /** What POST takes as `data`, and the same figure out of it. */
+  data?: {
+    schema: D
+    answer(
+      data: Static<D>,
+      request: Request<Given<P>>,
+      frame: Frame
+    ): Answered<Static<V>> | Promise<Answered<Static<V>>>
+  }
+  /** Whether it is asked for by POST alone, since it may do more than answer. */
+  postOnly?: boolean
+  /** What else is done with an answer, outside of its snapshot. */
+  also?(ctx: Context, request: Request<Given<P>>, value: Static<V>): Promise<void>
+  /** The scopes that a request needs besides. */
+  alsoNeeds?(given: Given<P>): string[]
+  /** The answer as a picture. */
+  picture?: Picture<Static<V>>
+}
+
+/** Where figures are computed. */
+export interface Computing {
+  snapshots: Snapshots
+  shared: Shared
 }
 
 /** A figure: its entry in the catalogue, and its calls. */
 export interface Figure {
-  entry: CatalogueEntry
-  operations: Operation[]
+  entry(): CatalogueEntry
+  operations(computing: Computing): Operation[]
+  /** Its answer and picture for a report, with the parameters among those given that it takes; none for one that has no picture. */
+  portrait?: (
+    computing: Computing,
+    ctx: Context,
+    request: Request<Record<string, unknown>>
+  ) => Promise<Portrait>
+}
+
+/** A figure in a report. */
+export interface Portrait {
+  answer: unknown
+  svg: string
 }
 
 const Warning = Closed(
@@ -73,24 +119,45 @@ const Warning = Closed(
   { 'x-type': 'MetricWarning', description: 'What a reader should know of an answer.' }
 )
 
-const answerOf = (shape: TObject, name: string, more: Record<string, TSchema> = {}): TSchema =>
-  Closed(
+function answerOf(
+  shape: TObject,
+  parameters: Record<string, Field>,
+  name: string,
+  more: Record<string, TSchema> = {}
+): TSchema {
+  const { bucket, group } = partsOf(shape)
+  return Closed(
     {
       metric: described(Text(100), 'The figure, as the catalogue has it.'),
       version: described(Integer(1, 1000), 'The version of its definition.'),
       parameters: JsonValue('As given, with their defaults.'),
       timeZone: described(TimeZone(), 'Where local dates began.'),
+      ...(parameters.currency && { currency: described(Currency(), 'The currency of all money here.') }),
       asOf: described(Instant(), 'Facts after it did not exist for the answer.'),
       knownAt: described(Instant(), 'Give it to get the same answer again.'),
       value: shape,
+      ...(parameters.interval && {
+        buckets: Type.Optional(Type.Array(bucket, { description: 'With `interval`.' }))
+      }),
+      ...(parameters.groupBy && {
+        groups: Type.Optional(
+          Type.Array(group(parameters.interval !== undefined), { description: 'With `groupBy`.' })
+        )
+      }),
       ...more,
       counts: JsonValue('Records looked at.'),
       excluded: JsonValue('Records left out, by reason.'),
       reasons: JsonValue('Why a number is null, by its JSON pointer.'),
-      warnings: Type.Array(Warning)
+      warnings: Type.Array(Warning),
+      explain: Type.Optional(
+        JsonValue(
+          'With `explain`: the formula; and where the answer has a number, its `ids` and `nextCursor`.'
+        )
+      )
     },
     { 'x-type': name, description: 'A figure with all that it rests on.' }
   )
+}
 
 const settledByFrame = new Set(['asOf', 'knownAt', 'timeZone'])
 
@@ -99,79 +166,140 @@ function echoed(parameters: Record<string, Field>, given: Record<string, unknown
   return Object.fromEntries(names.map(name => [name, given[name] ?? parameters[name]!.default ?? null]))
 }
 
-// How a figure is best found depends on the period and the filter, so a plan made for any of them is no good; and a
-// figure keeps to one core, since there are others to serve. It joins sets, and looks up row by row only where it says
-// so: the planner takes a workspace that its statistics do not know yet for one of a single row.
-const planAnew = (ctx: TransactionContext) =>
-  ctx.db.query(sql`
-    select set_config('plan_cache_mode', 'force_custom_plan', true),
-      set_config('max_parallel_workers_per_gather', '0', true), set_config('enable_nestloop', 'off', true)`)
-
 function entryOf(
-  config: Omit<CatalogueEntry, 'parameters'> & { parameters: Record<string, Field> }
+  config: Omit<CatalogueEntry, 'parameters' | 'dimensions'> & {
+    parameters: Record<string, Field>
+    subject?: Resource
+  }
 ): CatalogueEntry {
-  const { name, version, definition, formula, unit, dimensions, source } = config
+  const { name, version, definition, formula, unit, source, subject } = config
   const entries = Object.entries(config.parameters).map(([name, schema]) => ({
     name,
     description: schema.description ?? '',
     default: (schema.default as unknown) ?? null,
     choices: (schema.enum as string[] | undefined) ?? null
   }))
+  const dimensions = subject && config.parameters.groupBy ? dimensionsOf(subject) : []
   return { name, version, definition, formula, unit, parameters: entries, dimensions, source }
 }
 
+/** All that an answer depends on, but for the moment where that is not given. */
+function identityOf(
+  ctx: Context,
+  name: string,
+  version: number,
+  request: Request<object>,
+  frame: Frame
+): string {
+  const { asOf: _asOf, knownAt: _knownAt, ...rest } = frame
+  const rights = [ctx.workspaceId, ctx.owners, [...ctx.scopes].sort()]
+  return JSON.stringify([name, version, rights, request.given, request.data, rest])
+}
+
 /** Declares a figure: GET and POST calls with the same parameters, and GraphQL's `metrics { name }`. */
-export function figure<P extends typeof commonParameters & Record<string, Field>, V extends TObject>(
-  config: Config<P, V>
-): Figure {
-  const { name, version, parameters, summary } = config
+export function figure<
+  P extends typeof commonParameters & Record<string, Field>,
+  V extends TObject,
+  D extends TObject
+>(config: Config<P, V, D>): Figure {
+  const { name, version, parameters, summary, data, picture } = config
   const field = camel(name)
   const typeName = `${field[0]!.toUpperCase()}${field.slice(1)}Answer`
-  const result = value(answerOf(config.value, typeName, config.more))
-  const shared = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
+  const result = value(answerOf(config.value, parameters, typeName, config.more))
+  const svg = (answer: Drawable<Static<V>>) => drawn(summary, picture!, answer)
+  const formats = { 'text/csv': csvOf, ...(picture && { 'image/svg+xml': svg }) }
+  const common = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
+  const shared = { ...common, formats: formats as Record<string, Format> }
+  const frames = new WeakMap<object, Promise<Frame>>()
 
-  async function run(ctx: TransactionContext, request: Request<Given<P>>): Promise<unknown> {
-    await planAnew(ctx)
-    const frame = await frameOf(ctx, request)
-    const { more, warnings = [], ...answered } = await config.answer(ctx, request, frame)
+  function framed(ctx: Context, input: object, request: Request<Given<P>>): Promise<Frame> {
+    const frame = frames.get(input) ?? frameOf(ctx, request)
+    frames.set(input, frame)
+    return frame
+  }
+
+  async function compute(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<unknown> {
+    const {
+      more,
+      warnings = [],
+      ...answered
+    } = await (request.data
+      ? data!.answer(request.data as Static<D>, request, frame)
+      : config.answer(ctx, request, frame))
     const { timeZone, asOf, knownAt } = frame
-    const settled = { ...echoed(parameters, request.given), ...answered.parameters }
     return {
       metric: name,
       version,
       ...answered,
       ...more,
-      parameters: settled,
+      parameters: { ...echoed(parameters, request.given), ...answered.parameters },
       timeZone,
       asOf,
       knownAt,
-      warnings
+      warnings,
+      ...(request.given.explain && { explain: { formula: config.formula, ...(more?.explain as object) } })
     }
   }
 
+  async function run(computing: Computing, ctx: Context, input: object, request: Request<Given<P>>) {
+    const frame = await framed(ctx, input, request)
+    const key = identityOf(ctx, name, version, request, frame)
+    return computing.shared.join(key, ctx.gone?.(), stop =>
+      computing.snapshots.read(db => compute({ ...ctx, db }, request, frame), stop)
+    )
+  }
+
+  async function tagOf(ctx: Context, input: object, request: Request<Given<P>>): Promise<string> {
+    const frame = await framed(ctx, input, request)
+    const moment = request.given.asOf === undefined && config.ages?.(request.given) ? frame.asOf : ''
+    const identity = identityOf(ctx, name, version, request, frame)
+    return createHash('sha1').update(`${identity} ${moment}`).digest('base64url')
+  }
+
+  async function portrait(
+    computing: Computing,
+    ctx: Context,
+    { given, place }: Request<Record<string, unknown>>
+  ) {
+    const own = Object.fromEntries(Object.entries(given).filter(([key]) => key in parameters))
+    const answer = await run(computing, ctx, {}, { given: own as Given<P>, place })
+    return { answer, svg: await svg(answer as Drawable<Static<V>>) }
+  }
+
+  async function runPosted(computing: Computing, ctx: Context, input: { body: Record<string, unknown> }) {
+    const request = fromBody<Given<P>>(input.body)
+    const answered = await run(computing, ctx, input, request)
+    await config.also?.(ctx, request, (answered as { value: Static<V> }).value)
+    return answered
+  }
+
+  const got = (computing: Computing) =>
+    operation({
+      ...shared,
+      name: `metrics.${field}`,
+      summary,
+      rest: `GET /metrics/${name}`,
+      graphql: null,
+      query: asQuery(parameters),
+      tag: (ctx, query) => tagOf(ctx, query, fromQuery<Given<P>>(parameters, query)),
+      run: (ctx, query) => run(computing, ctx, query, fromQuery<Given<P>>(parameters, query))
+    })
+
+  const posted = (computing: Computing) =>
+    operation({
+      ...shared,
+      name: `metrics.${field}.post`,
+      summary: config.postOnly ? summary : `${summary}, with the parameters as a body`,
+      rest: `POST /metrics/${name}`,
+      graphql: `metrics.${field}`,
+      body: asBody(parameters, data?.schema),
+      ...(config.alsoNeeds && { alsoNeeds: (body: unknown) => config.alsoNeeds!(body as Given<P>) }),
+      run: (ctx, input) => runPosted(computing, ctx, input as { body: Record<string, unknown> })
+    })
+
   return {
-    entry: entryOf(config),
-    operations: [
-      operation({
-        ...shared,
-        name: `metrics.${field}`,
-        summary,
-        rest: `GET /metrics/${name}`,
-        graphql: null,
-        query: asQuery(parameters),
-        atomic: true,
-        run: (ctx, query) => run(ctx, fromQuery<Given<P>>(parameters, query))
-      }),
-      operation({
-        ...shared,
-        name: `metrics.${field}.post`,
-        summary: `${summary}, with the parameters as a body`,
-        rest: `POST /metrics/${name}`,
-        graphql: `metrics.${field}`,
-        body: asBody(parameters),
-        atomic: true,
-        run: (ctx, { body }) => run(ctx, fromBody<Given<P>>(body))
-      })
-    ]
+    entry: () => entryOf(config),
+    ...(picture && !config.postOnly && { portrait }),
+    operations: computing => [...(config.postOnly ? [] : [got(computing)]), posted(computing)]
   }
 }

@@ -1,29 +1,43 @@
-import sql, { empty, type Sql } from 'sql-template-tag'
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import { deals } from '../resources/deals/resource.js'
-import { inPeriod, type Frame } from './period.js'
+import type { Cuts } from './counted.js'
+import { conversion } from './currency.js'
+import { dealValueColumns, dealValues } from './deal-values.js'
+import { days, type Durations } from './durations.js'
+import type { StepOrder } from './funnel-steps.js'
+import { inPeriod, localDay, type Frame } from './period.js'
 import type { PipelineThen } from './pipeline.js'
 
-/** Which deals a funnel is about. */
+/** Which deals a funnel is about, and what it says of them. */
 export interface FunnelQuery {
   pipeline: PipelineThen
   frame: Frame
+  cuts: Cuts
   cohort: 'created' | 'closed'
+  currency: string
+  durations: Durations
   /** A condition on the deals `d`. */
   filter: Sql
+  /** Steps in their order, within windows of days in ascending order; none where the list is empty. */
+  steps:
+    { order: StepOrder; reentry: boolean; hold: string | undefined; windows: readonly number[] } | undefined
+  /** Days after which deals are looked at, in ascending order. */
+  matured: readonly number[]
 }
 
-/** What is counted; stages are indexes into those of the pipeline. */
-export interface FunnelCounts {
-  [column: string]: unknown
-  totals: { deals: number; won: number; lost: number; open: number; everWon: number; handedOver: number }
-  stages: { stage: number; reached: number; entered: number; openNow: number; lostFrom: number }[]
-  moves: { move: Move; moves: number; deals: number }[]
-  transitions: { from: number; to: number; count: number }[]
-}
+/** The columns of the facts that deals are told apart by. */
+export const told = ['path', 'furthest', 'matured', 'soon', 'within'] as const
 
-export type Move = 'forward' | 'skip' | 'backward' | 'reopen' | 'handed_over'
+const indexes = ({ stages, own }: PipelineThen, is: (stage: PipelineThen['stages'][number]) => boolean) =>
+  stages.slice(0, own).flatMap((stage, i) => (is(stage) ? [i] : []))
+
+/** The stages that are steps: those that are live and open, in their order. */
+export const openSteps = (pipeline: PipelineThen) => indexes(pipeline, s => s.live && s.kind === 'open')
+
+/** The stages in which a deal is won. */
+export const wonStages = (pipeline: PipelineThen) => indexes(pipeline, s => s.kind === 'won')
 
 const mayBeIn = (ctx: Context, pipeline: PipelineThen, own: string[]) => sql`
   (d.pipeline_id = ${pipeline.id} or exists (
@@ -36,112 +50,101 @@ const closedInPeriod = (ctx: Context, { frame }: FunnelQuery, own: string[]) => 
   where c.workspace_id = ${ctx.workspaceId} and c.deal_id = d.id and c.kind in ('won', 'lost')
     and c.stage_id = any(${own}::uuid[]) ${inPeriod(sql`c.at`, frame)})`
 
-// The stage rows of the deal d, of any pipeline, each with the version of the pipeline that it was written under.
-function facts(ctx: Context, { pipeline, frame, cohort }: FunnelQuery, ids: string[]): Sql {
+// The history of the deal d as far as it counts.
+const history = (ctx: Context, { frame }: FunnelQuery) => sql`
+  from deal_history h
+  where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id
+    and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
+
+// The same with the value at each row of what must be the same in all steps: the last one that was set, at first the
+// first one.
+function heldHistory(ctx: Context, query: FunnelQuery, column: string): Sql {
+  const held = raw(`h.${column}::text`)
   return sql`
-    select h.at, h.seq, h.kind, h.position, array_position(${ids}::uuid[], h.stage_id) - 1 as stage,
-      width_bucket(h.recorded_at, ${pipeline.changes}::timestamptz[]) as version
-      ${cohort === 'closed' ? sql`, h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered` : empty}
-    from deal_history h
-    where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
-      and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
+    from (
+      select g.*, max(g.set) over (partition by greatest(g.nth, 1)) as held
+      from (
+        select h.*, case when h.valued then ${held} end as set,
+          count(*) filter (where h.valued) over (order by h.at, h.seq) as nth
+        ${history(ctx, query)}
+      ) g
+    ) h where h.workspace_id = ${ctx.workspaceId}`
 }
 
-// A deal's path is the list of its stages. The history is looked up deal by deal: a join in which the planner may
-// choose goes wrong by orders of magnitude for a workspace that its statistics do not know yet.
-function walks(ctx: Context, query: FunnelQuery): Sql {
-  const { pipeline, frame, cohort, filter } = query
-  const ids = pipeline.stages.map(s => s.id)
-  const own = ids.slice(0, pipeline.own)
-  const closed = cohort === 'closed'
+// The stage rows of the deal d, of any pipeline, each with the version of the pipeline that it was written under.
+function rows(ctx: Context, query: FunnelQuery, ids: string[]): Sql {
+  const { pipeline, steps } = query
+  const column = steps?.hold === undefined ? undefined : dealValueColumns[steps.hold]
   return sql`
-    select w.path, w.furthest
-    from deals d cross join lateral (
-      select array_agg(f.stage * ${pipeline.changes.length + 1}::int + f.version order by f.at, f.seq) as path,
-        max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
-        min(f.stage) as least ${closed ? sql`, max(f.at) filter (where f.entered) as closed` : empty}
-      from (${facts(ctx, query, ids)}) f
-    ) w
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(ctx, pipeline, own)}
-      ${closed ? closedInPeriod(ctx, query, own) : empty} and w.least < ${pipeline.own}::int ${inPeriod(closed ? sql`w.closed` : sql`d.opened_at`, frame)}`
+    select h.at, h.seq, h.kind, h.position, array_position(${ids}::uuid[], h.stage_id) - 1 as stage,
+      width_bucket(h.recorded_at, ${pipeline.changes}::timestamptz[]) as version,
+      h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
+      ${steps ? sql`, row_number() over (order by h.at, h.seq) as nth` : empty}
+      ${column === undefined ? empty : sql`, h.held`}
+    ${column === undefined ? history(ctx, query) : heldHistory(ctx, query, column)} and h.stage_id is not null`
+}
+
+/** How many of the ascending bounds are at least the days, of which there may be a fraction. */
+const within = (amount: Sql, bounds: readonly number[]): Sql =>
+  bounds.length === 0 ? sql`0` : sql`width_bucket(-${amount}, ${bounds.map(b => -b).reverse()}::numeric[])`
+
+/** How many of the ascending bounds the days reach. */
+const reached = (amount: Sql, bounds: readonly number[]): Sql =>
+  bounds.length === 0 ? sql`0` : sql`width_bucket(${amount}, ${bounds}::numeric[])`
+
+// For every row from each start on: how many windows are over by then; null where another value is held.
+function windows({ pipeline, frame, durations, steps }: FunnelQuery): Sql {
+  if (!steps) return sql`null::int[]`
+  const { order, reentry, hold, windows } = steps
+  const open = openSteps(pipeline)
+  const starts = order === 'any' ? [...open, ...wonStages(pipeline)] : open.slice(0, 1)
+  const isStart = (row: string) => sql`${raw(row)}.entered and ${raw(row)}.stage = any(${starts}::int[])`
+  const first = sql`and s.nth = (select min(m.nth) from f m where ${isStart('m')})`
+  const over = sql`${windows.length}::int - ${within(days(frame, durations, raw('s.at'), raw('r.at')), windows)}`
+  const same =
+    hold !== undefined && hold in dealValueColumns ? sql`r.held is not distinct from s.held` : sql`true`
+  return sql`(
+    select array_agg(case when ${same} then ${over} end order by s.nth, r.nth)
+    from f s join f r on r.nth >= s.nth where ${isStart('s')} ${reentry ? empty : first})`
 }
 
 /**
- * The statement behind the funnel. Deals that went the same way are counted first; all that follows is arithmetic on
- * the few different paths. A stage of another pipeline has no standing, so its kind is null.
+ * The facts behind a funnel: for each deal its path, the list of its stages, and what else tells deals apart. The
+ * history is looked up deal by deal: a join in which the planner may choose goes wrong by orders of magnitude for a
+ * workspace that its statistics do not know yet.
  */
-export function funnelSql(ctx: Context, query: FunnelQuery): Sql {
-  const { pipeline, cohort } = query
+export function funnelFacts(ctx: Context, query: FunnelQuery): Sql {
+  const { pipeline, frame, cuts, cohort, currency, durations, filter, matured } = query
+  const ids = pipeline.stages.map(s => s.id)
+  const own = ids.slice(0, pipeline.own)
   const versions = pipeline.changes.length + 1
-  const own = pipeline.stages.slice(0, pipeline.own)
-  return sql`
-    with standing as materialized (
-      select * from json_to_recordset(${JSON.stringify(pipeline.standings)}::json)
-        as s(version int, stage int, kind text, place int, before int, through int, after int)
-    ), paths as materialized (
-      select row_number() over () as id, w.path, w.furthest, count(*)::int as deals
-      from (${walks(ctx, query)}) w group by w.path, w.furthest
-    ), steps as materialized (
-      select p.id, p.deals, p.furthest, w.nth, c.stage, c.version, s.kind, lag(c.stage) over path as from_stage,
-        greatest(c.version, lag(c.version) over path) as version_of_both, lag(s.kind) over path as from_kind
-      from paths p cross join lateral unnest(p.path) with ordinality as w(code, nth)
-        cross join lateral (
-          select w.code / ${versions}::int as stage, w.code % ${versions}::int as version
-        ) c
-        left join standing s on s.stage = c.stage and s.version = c.version
-      window path as (partition by p.id order by w.nth)
-    ), ends as materialized (
-      select id, deals, furthest, (array_agg(kind order by nth desc))[1] as state,
-        (array_agg(stage order by nth desc))[1] as stage,
-        (array_agg(stage order by nth desc) filter (where kind = 'open'))[1] as last_open,
-        bool_or(kind = 'won') as ever_won, array_agg(distinct stage) as entered
-      from steps group by id, deals, furthest ${cohort === 'closed' ? closedNow : empty}
-    ), moves as materialized (
-      select e.id, e.deals, s.from_stage, s.stage,
-        case
-          when s.kind is null then 'handed_over'
-          when s.from_kind <> 'open' then case when s.kind = 'open' then 'reopen' end
-          when s.kind = 'won' then case when a.after > 0 then 'skip' end
-          when s.kind = 'lost' then null
-          when b.place < a.place then 'backward'
-          when b.before > a.through then 'skip'
-          else 'forward'
-        end as move
-      from steps s join ends e on e.id = s.id
-        join standing a on a.stage = s.from_stage and a.version = s.version_of_both
-        left join standing b on b.stage = s.stage and b.version = s.version_of_both
-      where s.stage <> s.from_stage
-    )
-    select (
-      select row_to_json(t) from (
-        select coalesce(sum(deals) filter (where state is not null), 0) as deals,
-          coalesce(sum(deals) filter (where state = 'won'), 0) as won,
-          coalesce(sum(deals) filter (where state = 'lost'), 0) as lost,
-          coalesce(sum(deals) filter (where state = 'open'), 0) as open,
-          coalesce(sum(deals) filter (where state is not null and ever_won), 0) as "everWon",
-          coalesce(sum(deals) filter (where state is null), 0) as "handedOver"
-        from ends) t
-    ) as totals, (
-      select coalesce(json_agg(t), '[]') from (
-        select l.stage,
-          coalesce(sum(e.deals) filter (where e.state = 'won' or e.furthest >= l.position), 0) as reached,
-          coalesce(sum(e.deals) filter (where l.stage = any(e.entered)), 0) as entered,
-          coalesce(sum(e.deals) filter (where e.state = 'open' and e.stage = l.stage), 0) as "openNow",
-          coalesce(sum(e.deals) filter (where e.state = 'lost' and e.last_open = l.stage), 0) as "lostFrom"
-        from json_to_recordset(${JSON.stringify(own.map(({ position }, stage) => ({ stage, position })))}::json)
-          as l(stage int, position int)
-          left join ends e on e.state is not null
-        group by l.stage) t
-    ) as stages, (
-      select coalesce(json_agg(t), '[]') from (
-        select move, sum(moves) as moves, sum(deals) as deals
-        from (select move, deals, deals * count(*) as moves from moves where move is not null group by id, move, deals) m
-        group by move) t
-    ) as moves, (
-      select coalesce(json_agg(t), '[]') from (
-        select from_stage as "from", stage as "to", sum(deals) as count
-        from moves group by 1, 2 order by 1, 2) t
-    ) as transitions`
+  const closed = cohort === 'closed'
+  const since = sql`coalesce((
+    select min(f.opened_at) from deals f where ${visible(ctx, deals, 'f')}
+  )::date - 1, 'infinity'::date)`
+  const { ctes, converted } = conversion(ctx, frame, currency, since)
+  const isWon = sql`e.stage = any(${wonStages(pipeline)}::int[])`
+  const isClosed = sql`e.stage = any(${indexes(pipeline, s => s.kind !== 'open')}::int[])`
+  const age = days(frame, durations, raw('w.first_at'), sql`${frame.asOf}::timestamptz`)
+  const cycle = days(frame, durations, raw('w.last_at'), raw('w.first_at'))
+  const moment = closed ? raw('w.last_at') : raw('d.opened_at')
+  const wonDay = localDay(frame.workspaceZone, raw('w.last_at'))
+  return sql`${ctes}, facts as materialized (
+    select d.id, w.path, w.furthest, w.within, ${reached(age, matured)} as matured,
+      case when ${isWon} then ${within(sql`(-${cycle})`, matured)} else 0 end as soon,
+      v.amount, case when ${isWon} then ${converted(raw('v.amount'), raw('v.currency'), wonDay)} end as won_value
+      ${cuts.bucket(moment)} ${cuts.keys}
+    from deals d ${cuts.joins} cross join lateral (
+      with f as (${rows(ctx, query, ids)})
+      select array_agg(f.stage * ${versions}::int + f.version order by f.at, f.seq) as path,
+        max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
+        min(f.stage) as least, min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
+        max(f.at) filter (where f.entered) as last_at, ${windows(query)} as within
+      from f
+    ) w cross join lateral (select w.path[cardinality(w.path)] / ${versions}::int as stage) e
+    ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${isWon}`)}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(ctx, pipeline, own)}
+      ${closed ? sql`${closedInPeriod(ctx, query, own)} and ${isClosed}` : empty}
+      and w.least < ${pipeline.own}::int ${inPeriod(moment, frame)}
+  )`
 }
-
-const closedNow = sql`having (array_agg(kind order by nth desc))[1] in ('won', 'lost')`

@@ -1,21 +1,32 @@
 import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
-import { Closed, Enum, Type, type Static } from '../kernel/schema.js'
+import { Bool, Enum, List, Number as AnyNumber } from '../kernel/schema.js'
+import sql from 'sql-template-tag'
 import { deals } from '../resources/deals/resource.js'
+import { IntervalParameter } from './buckets.js'
+import { counted, cutsOf } from './counted.js'
+import { CurrencyParameter } from './currency.js'
 import { figure, type Answered } from './figure.js'
-import { funnelSql, type FunnelCounts, type Move } from './funnel-sql.js'
+import { funnelOf, shownStages, type Extras } from './funnel-assemble.js'
+import { dealsOf, pathReader, wayReader, type PathRow, type PathSense } from './funnel-count.js'
+import { funnelFacts, told, type FunnelQuery } from './funnel-sql.js'
+import { funnelValue, type FunnelValue } from './funnel-value.js'
+import { GroupAtParameter, GroupByParameter } from './groups.js'
 import {
   commonParameters,
   described,
+  DurationsParameter,
   FilterParameter,
   filtered,
   PipelineParameter,
+  refused,
   type Given,
   type Request
 } from './parameters.js'
 import type { Frame } from './period.js'
-import { MetricStage, pipelineOf, type PipelineThen } from './pipeline.js'
-import { Count, Rate, rate } from './rate.js'
+import { pipelineOf, type PipelineThen } from './pipeline.js'
+
+const DaysList = () => List({ ...AnyNumber(), minimum: 0, maximum: 36500 }, 20)
 
 const parameters = {
   ...commonParameters,
@@ -25,66 +36,36 @@ const parameters = {
     'Which deals: opened in the period, or closed in it (by their last close).',
     'created'
   ),
-  filter: FilterParameter(deals)
+  order: described(
+    Enum('FunnelOrder', ['reached', 'ordered', 'any', 'strict']),
+    'How far deals came whatever their way; or also the steps in their order, in any order, or directly after each other.',
+    'reached'
+  ),
+  windowDays: described(
+    DaysList(),
+    'With another `order` than reached: how many days after the start a step may be. Absent: any time.'
+  ),
+  reentry: described(Bool(), 'With such an `order`: whether the clock may start again.', false),
+  hold: described(
+    Enum('FunnelHold', [
+      'companyId',
+      'primaryContactId',
+      'campaignId',
+      'productId',
+      ...(['amount', 'currency', 'probability', 'expectedCloseDate', 'ownerId'] as const)
+    ]),
+    'With such an `order`: the field that must have the same value in all steps. Absent: none.'
+  ),
+  maturedDays: described(DaysList(), 'Adds the conversion of deals that are at least that many days old.'),
+  durations: DurationsParameter(),
+  currency: CurrencyParameter(),
+  interval: IntervalParameter('deals by the day they were opened or, with `cohort=closed`, closed'),
+  filter: FilterParameter(deals),
+  groupBy: GroupByParameter(deals),
+  groupAt: GroupAtParameter()
 }
 
-const Outcome = Closed(
-  {
-    won: Count('Deals whose last stage is a won one.'),
-    lost: Count('Deals whose last stage is a lost one.'),
-    open: Count('Deals whose last stage is an open one.')
-  },
-  { 'x-type': 'FunnelOutcome', description: 'Where the deals are as of the moment of the figure.' }
-)
-
-const Step = Closed(
-  {
-    stage: MetricStage(),
-    reached: Count('Deals that came to it or further; for won, those that are won.'),
-    entered: Count('Deals that were in it, ever.'),
-    conversionFromPrevious: Rate(),
-    conversionFromFirst: Rate(),
-    openNow: Count('Open deals that are in it now.'),
-    lostFrom: Count('Lost deals whose last open stage it was.')
-  },
-  { 'x-type': 'FunnelStage', description: 'A step of the funnel.' }
-)
-
-const Moves = Closed(
-  {
-    forward: Count('Moves to the next open stage.'),
-    skip: Count('Moves past an open stage, wins from before the last one among them.'),
-    backward: Count('Moves to an earlier open stage.'),
-    reopen: Count('Moves from won or lost back to an open stage.'),
-    handedOver: Count('Moves to another pipeline.'),
-    dealsReopened: Count('Deals with a move of the kind reopen.'),
-    dealsBackward: Count('Deals with a move of the kind backward.'),
-    dealsSkipped: Count('Deals with a move of the kind skip.')
-  },
-  { 'x-type': 'FunnelMoves', description: 'How deals moved, those that left the pipeline included.' }
-)
-
-const Transition = Closed(
-  { from: MetricStage(), to: MetricStage(), count: Count('Moves from the one to the other.') },
-  { 'x-type': 'FunnelTransition', description: 'A pair of stages that followed each other.' }
-)
-
-const value = Closed(
-  {
-    deals: Count('Deals of the cohort that are in the pipeline.'),
-    outcome: Outcome,
-    everWon: Count('Deals that were won at some time, whatever happened since.'),
-    stages: Type.Array(Step, { description: 'The open stages in their order, then all that is won.' }),
-    moves: Moves,
-    transitions: Type.Array(Transition, { description: 'Every pair of stages that followed each other.' }),
-    conversion: Rate(),
-    winRate: Rate()
-  },
-  { 'x-type': 'Funnel', description: 'How far the deals of a pipeline came.' }
-)
-
-type Value = Static<typeof value>
-type StageCounts = FunnelCounts['stages'][number]
+type Asked = Request<Given<typeof parameters>>
 
 const definition = [
   'How far deals come in a pipeline.',
@@ -97,6 +78,13 @@ const definition = [
   'A deal handed over to another pipeline is no deal of this one any more: neither won nor lost nor open, in no count of',
   'deals or stages, but in `excluded.handedOver`; its moves and transitions here, the handing over included, are still',
   'counted. In the other pipeline it begins as new, in the stage that it was handed to.',
+  'With another `order` than reached, `ordered` has the deals that went through the live open stages and won in that',
+  'order: the clock starts when a deal first enters the first step, and a step counts when it comes after the one before',
+  'it and within the window, its end included. `strict` lets nothing lie between; `any` takes the steps in any order from',
+  'the first of them on; with `reentry` the clock may start again, and the best start counts; with `hold` a step counts',
+  'only while the field has the value that it had at the start.',
+  'Won value is that of the amounts as of `asOf`, converted by the latest rate dated on or before the local day of the',
+  "win in the workspace's own zone; a won deal without an amount or a rate is counted, and is in `excluded`.",
   'Deals in the bin, and deals without a stage as of `asOf`, are in no figure.'
 ].join(' ')
 
@@ -105,114 +93,93 @@ const formula = [
   'conversionFromPrevious(k) = reached(k) / reached(k - 1); conversionFromFirst(k) = reached(k) / deals;',
   'lostFrom(k) = lost deals whose last open stage was k; conversion = won / deals; winRate = won / (won + lost).',
   'Moves between consecutive stages: to the next live open stage = forward, past one = skip, also a win before the',
-  'last; to an earlier one = backward; from won or lost to open = reopen; to another pipeline = handedOver.'
+  'last; to an earlier one = backward; from won or lost to open = reopen; to another pipeline = handedOver.',
+  'matured(D) = deals won within D days of their first stage / deals that entered their first stage D days ago or earlier.'
 ].join(' ')
 
-const empty: FunnelCounts = {
-  totals: { deals: 0, won: 0, lost: 0, open: 0, everWon: 0, handedOver: 0 },
+const ascending = (list: readonly number[] = []) => [...list].sort((a, b) => a - b)
+
+function stepsAsked({ given, place }: Asked): FunnelQuery['steps'] {
+  const { order = 'reached', windowDays, reentry = false, hold } = given
+  if (order !== 'reached') return { order, reentry, hold, windows: ascending(windowDays) }
+  const idle = (['windowDays', 'reentry', 'hold'] as const).find(name => given[name] !== undefined)
+  if (idle === undefined) return undefined
+  throw refused(place, idle, `${idle} goes with order=ordered, any or strict.`, 'not_allowed')
+}
+
+// Where a workspace has no pipeline: all of it is counted, and is nothing.
+const nowhere: PipelineThen = {
+  id: '00000000-0000-0000-0000-000000000000',
   stages: [],
-  moves: [],
-  transitions: []
+  own: 0,
+  changes: [],
+  standings: []
 }
 
-type Steps = Omit<Value['stages'][number], 'conversionFromPrevious' | 'conversionFromFirst'>[]
-
-/** The open stages that are live or were entered, in order, and one step for all that is won. */
-function stepsOf(pipeline: PipelineThen, { totals, stages }: FunnelCounts): Steps {
-  const counts = new Map(stages.map(s => [s.stage, s]))
-  const shown = pipeline.stages
-    .slice(0, pipeline.own)
-    .flatMap((stage, i): { of: MetricStage; counts: StageCounts }[] => {
-      const found = counts.get(i)!
-      return stage.live || found.entered > 0 ? [{ of: named(stage), counts: found }] : []
-    })
-  const won = shown.filter(s => s.of.kind === 'won')
-  const wonStage = won.length === 1 ? won[0]!.of : { stageId: null, name: 'Won', kind: 'won' as const }
+function warningsOf(excluded: { missingAmount: number; noFxRate: number }) {
   return [
-    ...shown
-      .filter(s => s.of.kind === 'open')
-      .map(({ of, counts: { stage: _, ...rest } }) => ({ stage: of, ...rest })),
-    { stage: wonStage, reached: totals.won, entered: totals.everWon, openNow: 0, lostFrom: 0 }
-  ]
-}
-
-const named = ({ id, name, kind }: PipelineThen['stages'][number]): MetricStage => ({
-  stageId: id,
-  name,
-  kind
-})
-
-/** The rates between the steps; the reasons of those that are null go into `reasons`. */
-function withRates(steps: Steps, all: number, reasons: Record<string, string>): Value['stages'] {
-  return steps.map((step, i) => {
-    const previous = rate(step.reached, i === 0 ? 0 : steps[i - 1]!.reached)
-    const first = rate(step.reached, all)
-    const pointer = `/value/stages/${i}`
-    if (previous.value === null)
-      reasons[`${pointer}/conversionFromPrevious`] = i === 0 ? 'first_stage' : 'none_reached'
-    if (first.value === null) reasons[`${pointer}/conversionFromFirst`] = 'no_deals'
-    return { ...step, conversionFromPrevious: previous, conversionFromFirst: first }
-  })
-}
-
-function movesOf({ moves }: FunnelCounts): Value['moves'] {
-  const by = new Map(moves.map(m => [m.move, m]))
-  const count = (move: Move) => by.get(move)?.moves ?? 0
-  const dealsWith = (move: Move) => by.get(move)?.deals ?? 0
-  return {
-    forward: count('forward'),
-    skip: count('skip'),
-    backward: count('backward'),
-    reopen: count('reopen'),
-    handedOver: count('handed_over'),
-    dealsReopened: dealsWith('reopen'),
-    dealsBackward: dealsWith('backward'),
-    dealsSkipped: dealsWith('skip')
-  }
-}
-
-function assembled(pipeline: PipelineThen | undefined, counts: FunnelCounts): Answered<Value> {
-  const { deals: all, everWon, handedOver, ...outcome } = counts.totals
-  const reasons: Record<string, string> = {}
-  const conversion = rate(outcome.won, all)
-  const winRate = rate(outcome.won, outcome.won + outcome.lost)
-  if (conversion.value === null) reasons['/value/conversion'] = 'no_deals'
-  if (winRate.value === null) reasons['/value/winRate'] = 'nothing_closed'
-  const stage = (index: number) => named(pipeline!.stages[index]!)
-  return {
-    parameters: { pipelineId: pipeline?.id ?? null },
-    value: {
-      deals: all,
-      outcome,
-      everWon,
-      stages: pipeline ? withRates(stepsOf(pipeline, counts), all, reasons) : [],
-      moves: movesOf(counts),
-      transitions: counts.transitions.map(({ from, to, count }) => ({
-        from: stage(from),
-        to: stage(to),
-        count
-      })),
-      conversion,
-      winRate
+    {
+      code: 'missing_amount',
+      message: 'Won deals without an amount are in no sum.',
+      count: excluded.missingAmount
     },
-    counts: { deals: all + handedOver },
-    excluded: { handedOver },
-    reasons
-  }
+    {
+      code: 'no_fx_rate',
+      message: 'Won deals in a currency without a rate are in no sum.',
+      count: excluded.noFxRate
+    }
+  ].filter(w => w.count > 0)
 }
 
-async function answer(
-  ctx: Context,
-  request: Request<Given<typeof parameters>>,
-  frame: Frame
-): Promise<Answered<Value>> {
+function besides(paths: readonly PathSense[]) {
+  const won = paths.filter(p => p.state === 'won')
+  const sum = (of: (row: PathRow) => number) => won.reduce((n, p) => n + of(p.row), 0)
+  const excluded = {
+    handedOver: dealsOf(paths.filter(p => p.state === undefined)),
+    missingAmount: sum(r => r.all - r.withAmount),
+    noFxRate: sum(r => r.withAmount - r.valued)
+  }
+  return { counts: { deals: dealsOf(paths) }, excluded, warnings: warningsOf(excluded) }
+}
+
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<FunnelValue>> {
   authorize(ctx, deals.permissions.read)
+  const { given } = request
   const filter = filtered(ctx, deals, 'd', request)
-  const pipeline = await pipelineOf(ctx, request, frame)
-  if (!pipeline) return assembled(undefined, empty)
-  const { cohort = 'created' } = request.given
-  const [counts] = await ctx.db.query<FunnelCounts>(funnelSql(ctx, { pipeline, frame, cohort, filter }))
-  return assembled(pipeline, counts!)
+  const cuts = cutsOf(ctx, deals, 'd', request, frame)
+  const steps = stepsAsked(request)
+  const found = await pipelineOf(ctx, request, frame)
+  const pipeline = found ?? nowhere
+  const { cohort = 'created', durations = 'elapsed', currency = frame.baseCurrency } = given
+  const matured = ascending(given.maturedDays)
+  const read = pathReader(pipeline)
+  const extras: Extras = {
+    order: steps?.order,
+    windows: steps?.windows ?? [],
+    steps: wayReader(pipeline, steps?.order ?? 'ordered', steps?.reentry ?? false),
+    matured
+  }
+  const query = { pipeline, frame, cuts, cohort, currency, durations, filter, steps, matured }
+  let shown: ReadonlySet<number> | undefined
+  const { rows, value, reasons, more } = await counted<PathRow, FunnelValue>(ctx, request, frame, cuts, {
+    ctes: funnelFacts(ctx, query),
+    by: told,
+    counts: sql`count(f.amount)::int as "withAmount", sum(f.won_value)::text as value`,
+    members: { valued: sql`f.won_value is not null` },
+    value(rows, notes) {
+      const paths = rows.map(read)
+      // The total comes first: its stages are those of all parts.
+      shown ??= shownStages(pipeline, paths)
+      return funnelOf(pipeline, shown, paths, extras, notes)
+    }
+  })
+  return {
+    parameters: { pipelineId: found?.id ?? null, currency },
+    value,
+    reasons,
+    ...besides(rows.map(read)),
+    more: { currency, ...more }
+  }
 }
 
 /** The pipeline funnel. */
@@ -222,10 +189,22 @@ export const funnel = figure({
   summary: 'How far deals come in a pipeline',
   definition,
   formula,
-  unit: 'deals; rates are fractions from 0 to 1',
-  dimensions: [],
+  unit: 'deals; rates are fractions from 0 to 1; money in the currency of the answer',
   source: 'The Close reporting API (created cohorts), and the step funnels of Mixpanel and Amplitude.',
+  subject: deals,
   parameters,
-  value,
+  value: funnelValue,
+  ages: given => given.maturedDays !== undefined,
+  picture: {
+    whole: ({ stages }) => ({
+      kind: 'funnel',
+      steps: stages.map(({ stage, reached, conversionFromFirst }) => ({
+        name: stage.name,
+        value: reached,
+        share: conversionFromFirst.value
+      }))
+    }),
+    compared: { name: 'won of all', unit: 'share', of: v => v.conversion.value }
+  },
   answer
 })

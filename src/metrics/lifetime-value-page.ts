@@ -12,38 +12,48 @@ import {
 } from '../kernel/schema.js'
 import { described, refused, type Place } from './parameters.js'
 import type { CustomerValue } from './lifetime-value-sql.js'
+import { predictedCustomer } from './predicted/schema.js'
 import { Count } from './rate.js'
 
 const Customer = Closed(
   {
-    customerId: described(Id(), 'The company or contact.'),
-    customerType: described(Enum('CustomerType', ['company', 'contact']), 'Which of the two it is.'),
+    customerId: described(Nullable(Id()), 'The company or contact; null where only numbers were given.'),
+    customerType: described(
+      Nullable(Enum('CustomerType', ['company', 'contact'])),
+      'Which of the two it is.'
+    ),
     orders: Count('Orders of this customer.'),
     orderDays: Count('Local days with an order.'),
-    firstOrderAt: described(Instant(), 'The first order.'),
-    lastOrderAt: described(Instant(), 'The last order.'),
-    value: Nullable(Computed('What the orders brought; null where none has a known value.'))
+    firstOrderAt: described(Nullable(Instant()), 'The first order.'),
+    lastOrderAt: described(Nullable(Instant()), 'The last order.'),
+    value: Nullable(
+      Computed('What the orders brought, or are expected to; null where nothing of them is known.')
+    ),
+    ...predictedCustomer
   },
   { 'x-type': 'CustomerValue', description: 'What a customer brought.' }
 )
+
+/** Where a page of what is behind a figure stands. */
+export const MetricPage = () =>
+  Closed(
+    {
+      hasMore: described(Bool(), 'Whether there are more after these.'),
+      nextCursor: described(Nullable(Text(1000)), 'What `after` takes for the next page.')
+    },
+    { 'x-type': 'MetricPage', description: 'Where a page of a figure stands.' }
+  )
 
 /** The members of an answer that has a page of customers. */
 export const customersAnswer = {
   customers: Type.Optional(
     Type.Array(Customer, { description: 'With `customers`: the one of most value first.' })
   ),
-  page: Type.Optional(
-    Closed(
-      {
-        hasMore: described(Bool(), 'Whether there are customers after these.'),
-        nextCursor: described(Nullable(Text(1000)), 'What `after` takes for the next page.')
-      },
-      { 'x-type': 'MetricPage', description: 'Where a page of a figure stands.' }
-    )
-  )
+  page: Type.Optional(MetricPage())
 }
 
-const encode = ({ key, customerId }: CustomerValue) =>
+/** The cursor of what follows a customer. */
+export const cursorOf = ({ key, customerId }: { key: string; customerId: string }) =>
   Buffer.from(JSON.stringify([key, customerId])).toString('base64url')
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -71,6 +81,6 @@ export function pageOf(
   const hasMore = rows.length > size
   return {
     customers: shown.map(({ key: _key, ...customer }) => customer),
-    page: { hasMore, nextCursor: hasMore ? encode(shown.at(-1)!) : null }
+    page: { hasMore, nextCursor: hasMore ? cursorOf(shown.at(-1)!) : null }
   }
 }

@@ -1,25 +1,33 @@
+import sql from 'sql-template-tag'
 import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import {
   Computed,
   Bool,
   Closed,
-  Currency,
   Enum,
   Integer,
   Nullable,
   Number as AnyNumber,
   Share,
   Text,
-  Type,
   type Static
 } from '../kernel/schema.js'
 import { orders } from '../resources/orders/resource.js'
-import { Bucket, IntervalParameter, mostBuckets } from './buckets.js'
+import { IntervalParameter } from './buckets.js'
+import { counted, cutsOf, type Numbers } from './counted.js'
 import { CurrencyParameter } from './currency.js'
 import { figure, type Answered } from './figure.js'
+import { GroupAtParameter, GroupByParameter } from './groups.js'
 import { customersAnswer, pageOf, placeOf } from './lifetime-value-page.js'
-import { valueSql, type Summary, type ValueQuery, type ValueRow } from './lifetime-value-sql.js'
+import {
+  customerFacts,
+  customersSql,
+  summary,
+  type CustomerPage,
+  type CustomerValue,
+  type Summary
+} from './lifetime-value-sql.js'
 import {
   commonParameters,
   described,
@@ -30,13 +38,19 @@ import {
   type Request
 } from './parameters.js'
 import type { Frame } from './period.js'
+import { fromData, refuseIdle } from './predicted/data.js'
+import { predict } from './predicted/predict.js'
+import { predictedPage } from './predicted/page.js'
+import { lifetimeValueData, predictedParameters, predictedValue } from './predicted/schema.js'
 import { Count } from './rate.js'
+
+const methods = ['historic', 'simple', 'bg_nbd'] as const
 
 const parameters = {
   ...commonParameters,
   method: described(
-    Enum('LifetimeValueMethod', ['historic']),
-    'How it is found: what was bought until now.',
+    Enum('LifetimeValueMethod', methods),
+    'How it is found: what was bought until now; constant rates of orders and loss; or models of both.',
     'historic'
   ),
   basis: described(Enum('LifetimeValueBasis', ['orders']), 'What it is found from.', 'orders'),
@@ -52,7 +66,10 @@ const parameters = {
     Text(1000),
     'A cursor of the page before, with `customers`; give its `asOf` and `knownAt` too.'
   ),
-  filter: FilterParameter(orders)
+  ...predictedParameters,
+  filter: FilterParameter(orders),
+  groupBy: GroupByParameter(orders),
+  groupAt: GroupAtParameter()
 }
 
 const value = Closed(
@@ -61,18 +78,21 @@ const value = Closed(
     customersWithValue: Count('Those with an order of known value.'),
     orders: Count('Their orders.'),
     orderDays: Count('Their orders, those of one customer on one local day counted as one.'),
-    total: Nullable(Computed('What all of them brought.')),
+    total: Nullable(
+      Computed(
+        'What all of them brought; with `bg_nbd` what they are expected to bring in `months`, discounted.'
+      )
+    ),
     mean: Nullable(Computed('The same for each customer with value.')),
     totalPerCustomer: Nullable(Computed('The same for each customer, those without value too.')),
     averageOrderValue: Nullable(Computed('Order value for each day with an order of known value.')),
-    ordersPerCustomer: Nullable(described(AnyNumber(), 'Order days for each customer.'))
+    ordersPerCustomer: Nullable(described(AnyNumber(), 'Order days for each customer.')),
+    ...predictedValue
   },
   { 'x-type': 'LifetimeValue', description: 'What customers brought.' }
 )
 
 type Value = Static<typeof value>
-
-const bucket = Bucket(value, 'LifetimeValueBucket')
 
 const definition = [
   'What customers have brought: the value of their orders times the margin, less the direct costs that are recorded,',
@@ -80,21 +100,32 @@ const definition = [
   'The mean is over customers with at least one order of known value; all customers are counted beside it.',
   'A period picks customers by their first order, and buckets are cohorts: customers by the local day, week, month … of',
   'their first order, with all that they brought since; `totalPerCustomer` is the cumulative value per acquired customer.',
+  'Groups are customers by a field of their first order; with another `groupAt`, of their last one.',
   'A filter picks orders before anything is counted, so that first is the first order that it lets through.',
   'Orders of one customer on one local day count as one in `orderDays`, `averageOrderValue` and `ordersPerCustomer`.',
   "Amounts are converted by the latest rate dated on or before the order's local day in the workspace's own zone. An",
   'order without an amount, or without a rate for it, is counted and is in `excluded`; it is in no sum and no divisor of',
-  'an average. Orders in the bin, and those of customers in the bin, are in no figure.'
+  'an average. Orders in the bin, and those of customers in the bin, are in no figure.',
+  '`simple` looks ahead with constant rates: order value, order days in a month that has any, and churn, the share of',
+  'those months with none in the next one; only months that are over count.',
+  '`bg_nbd` fits how often customers come and leave (BG/NBD) and what they pay (Gamma-Gamma) to their order days until',
+  '`calibrationEnd`: x order days after the first, tx from the first to the last, T from the first to the end, z the',
+  'mean value of those after the first. With fewer than 100 customers or 30 repeaters, or where the search for the',
+  'parameters does not end, it says why and the simple method stands beside it. `holdoutDays` compares with what came.'
 ].join(' ')
 
 const formula = [
   'value(customer) = sum of (order value * margin - direct cost); total = sum of values;',
   'mean = total / customersWithValue; totalPerCustomer = total / customers;',
   'averageOrderValue = sum of order values / days of customers with an order of known value;',
-  'ordersPerCustomer = orderDays / customers.'
+  'ordersPerCustomer = orderDays / customers.',
+  'simple: m = averageOrderValue * ordersPerMonth * margin; undiscounted = m / churn;',
+  'discounted = m (1 + d) / (churn + d). bg_nbd: value = sum over months of E[order value] * margin *',
+  '(E[X(month)] - E[X(month - 1)]) / (1 + d)^month, a month being 30.4375 days; E[X(t)] and P(alive) of BG/NBD,',
+  'E[order value] = p (gamma + x z) / (p x + q - 1).'
 ].join(' ')
 
-const whyNull: [keyof Value, (v: Value) => string][] = [
+const whyNull: [keyof Summary & keyof Value, (v: Summary) => string][] = [
   ['total', () => 'nothing_valued'],
   ['mean', () => 'nothing_valued'],
   ['totalPerCustomer', v => (v.customers === 0 ? 'no_customers' : 'nothing_valued')],
@@ -102,18 +133,31 @@ const whyNull: [keyof Value, (v: Value) => string][] = [
   ['ordersPerCustomer', () => 'no_customers']
 ]
 
-/** The numbers of a summary; the reasons of those that are null go into `reasons`. */
-function valueOf(
-  { missingAmount: _missing, noFxRate: _rate, ...found }: Summary,
-  pointer: string,
-  reasons: Record<string, string>
-): Value {
-  for (const [name, reason] of whyNull)
-    if (found[name] === null) reasons[`${pointer}/${name}`] = reason(found)
-  return found
+/** The numbers of a summary, and why some are null. */
+function valueOf(found: Summary, reason: (pointer: string, code: string) => void): Value {
+  const { customers, customersWithValue, orders, orderDays, total, mean, totalPerCustomer } = found
+  for (const [name, why] of whyNull) if (found[name] === null) reason(`/${name}`, why(found))
+  const { averageOrderValue, ordersPerCustomer } = found
+  return {
+    customers,
+    customersWithValue,
+    orders,
+    orderDays,
+    total,
+    mean,
+    totalPerCustomer,
+    averageOrderValue,
+    ordersPerCustomer
+  }
 }
 
-function warningsOf({ missingAmount, noFxRate }: Summary): NonNullable<Answered<Value>['warnings']> {
+const behindAll = ['/customers', '/orders', '/orderDays', '/totalPerCustomer', '/ordersPerCustomer']
+const behindValued = ['/customersWithValue', '/total', '/mean', '/averageOrderValue']
+
+function warningsOf({
+  missingAmount,
+  noFxRate
+}: Pick<Summary, 'missingAmount' | 'noFxRate'>): NonNullable<Answered<Value>['warnings']> {
   return [
     { code: 'missing_amount', message: 'Orders without an amount are in no sum.', count: missingAmount },
     { code: 'no_fx_rate', message: 'Orders in a currency without a rate are in no sum.', count: noFxRate }
@@ -122,7 +166,7 @@ function warningsOf({ missingAmount, noFxRate }: Summary): NonNullable<Answered<
 
 type Asked = Request<Given<typeof parameters>>
 
-function pageAsked({ given, place }: Asked): ValueQuery['page'] {
+function pageAsked({ given, place }: Asked): CustomerPage | undefined {
   const { customers = false, limit = 50, after } = given
   if (customers) return { size: limit, after: after === undefined ? undefined : placeOf(place, after) }
   const idle = (['limit', 'after'] as const).find(name => given[name] !== undefined)
@@ -130,60 +174,78 @@ function pageAsked({ given, place }: Asked): ValueQuery['page'] {
   throw refused(place, idle, `${idle} goes with customers=true.`, 'not_allowed')
 }
 
-async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
-  authorize(ctx, orders.permissions.read)
-  const { given, place } = request
-  const filter = filtered(ctx, orders, 't', request)
+async function predicted(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+  const { customers, value, ...found } = await predict(ctx, request, frame)
   const page = pageAsked(request)
-  const { currency = frame.baseCurrency, margin = 1, interval } = given
-  const [row] = await ctx.db.query<ValueRow>(
-    valueSql(ctx, { frame, currency, margin, filter, interval, page })
-  )
-  const { value: all, buckets, customers } = row!
-  if (buckets && buckets.length > mostBuckets) {
-    const message = `That would be more than ${mostBuckets} buckets: give a longer interval or a shorter period.`
-    throw refused(place, 'interval', message, 'too_many')
-  }
-  const reasons: Record<string, string> = {}
   return {
-    parameters: { currency },
-    value: valueOf(all, '/value', reasons),
-    more: {
-      currency,
-      ...(buckets && {
-        buckets: buckets.map(({ from, to, label, complete, ...summary }, i) => ({
-          from,
-          to,
-          label,
-          complete,
-          value: valueOf(summary, `/buckets/${i}/value`, reasons)
-        }))
-      }),
-      ...(customers && page && pageOf(customers, page.size))
-    },
-    counts: { orders: all.orders, customers: all.customers },
-    excluded: { missingAmount: all.missingAmount, noFxRate: all.noFxRate },
-    reasons,
-    warnings: warningsOf(all)
+    ...found,
+    value: value as Value,
+    more: { currency: found.parameters.currency, ...(page && predictedPage(customers, page)) },
+    warnings: warningsOf(found.excluded as { missingAmount: number; noFxRate: number })
   }
 }
 
-/** Customer lifetime value, by what customers brought so far. */
+interface Found extends Summary, Numbers {
+  customerPage?: CustomerValue[]
+}
+
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+  refuseIdle(request)
+  if ((request.given.method ?? 'historic') !== 'historic') return predicted(ctx, request, frame)
+  authorize(ctx, orders.permissions.read)
+  const filter = filtered(ctx, orders, 't', request)
+  const page = pageAsked(request)
+  const { currency = frame.baseCurrency, margin = 1, groupAt } = request.given
+  const cuts = cutsOf(ctx, orders, 't', request, frame)
+  const groupedBy = groupAt === 'last' || groupAt === 'current' ? 'last' : 'first'
+  const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, cuts, {
+    ctes: customerFacts(ctx, { frame, currency, margin, filter, cuts, groupedBy }),
+    counts: summary,
+    members: { valued: sql`f.value is not null` },
+    ...(page && { once: { customerPage: customersSql(ctx, page) } }),
+    value(rows, { reason, ids }) {
+      for (const pointer of behindAll) ids(pointer, rows)
+      for (const pointer of behindValued) ids(pointer, rows, 'valued')
+      return valueOf(rows[0]!, reason)
+    }
+  })
+  const { orders: n, customers, missingAmount, noFxRate, customerPage } = rows[0]!
+  return {
+    parameters: { currency },
+    value,
+    more: { currency, ...more, ...(customerPage && page && pageOf(customerPage, page.size)) },
+    counts: { orders: n, customers },
+    excluded: { missingAmount, noFxRate },
+    reasons,
+    warnings: warningsOf(rows[0]!)
+  }
+}
+
+const known = (money: string | null) => (money === null ? null : Number(money))
+
+/** Customer lifetime value, by what customers brought so far or will. */
 export const lifetimeValue = figure({
   name: 'lifetime-value',
-  version: 1,
-  summary: 'What customers have brought',
+  version: 2,
+  summary: 'What customers have brought, or are expected to bring',
   definition,
   formula,
   unit: 'money in the currency of the answer; counts',
-  dimensions: [],
-  source: 'Farris et al., Marketing Metrics; Fader, Hardie, Lee 2005, RFM and CLV (days as orders).',
+  subject: orders,
+  source:
+    'Farris et al., Marketing Metrics; Gupta, Lehmann 2003; Fader, Hardie, Lee 2005 (BG/NBD; RFM and CLV); Fader, Hardie 2013.',
   parameters,
   value,
-  more: {
-    currency: described(Currency(), 'The currency of all money here.'),
-    buckets: Type.Optional(Type.Array(bucket, { description: 'With `interval`: cohorts by first order.' })),
-    ...customersAnswer
+  more: customersAnswer,
+  picture: {
+    whole: v => ({
+      kind: 'bars',
+      unit: 'money',
+      names: ['Per customer with value', 'Per customer', 'Per order day'],
+      series: [{ name: 'value', values: [v.mean, v.totalPerCustomer, v.averageOrderValue].map(known) }]
+    }),
+    compared: { name: 'value per customer', unit: 'money', of: v => v.totalPerCustomer }
   },
+  data: { schema: lifetimeValueData, answer: fromData },
   answer
 })

@@ -3,8 +3,11 @@ import type { Context } from '../kernel/context.js'
 import { KithError, parameterError, type Code, type ErrorItem } from '../kernel/errors.js'
 import { filterSql } from '../kernel/filter.js'
 import type { Resource } from '../kernel/resource.js'
+import { compile, refuse, type Validator } from '../kernel/validate.js'
 import {
+  Bool,
   Closed,
+  Enum,
   Id,
   Instant,
   isNullable,
@@ -26,14 +29,34 @@ export const described = <T>(schema: Field<T>, description: string, value?: T): 
 
 const Bound = () => Text(40, { anyOf: [{ format: 'day' }, { format: 'instant' }], examples: ['2026-01-31'] })
 
+/** How many ids behind a number an answer shows. */
+export const mostIds = 100
+
 /** The parameters that every figure takes. */
 export const commonParameters = {
   from: described(Bound(), 'Start of the period: a local date, or an instant. Absent: since ever.'),
   to: described(Bound(), 'End of the period, itself outside: a local date, or an instant. Absent: no end.'),
   asOf: described(Instant(), 'Facts after this instant do not exist. Absent: now.'),
   knownAt: described(Instant(), 'Only facts recorded by this instant. Absent: now.'),
-  timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's.")
+  timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's."),
+  explain: described(
+    Bool(),
+    `Adds \`explain\`: the formula, and at the place of each number the first ${mostIds} ids behind it.`,
+    false
+  ),
+  explainAfter: described(
+    Text(1000),
+    'With `explain`: the `nextCursor` of a number, for its next ids; give the `asOf` and `knownAt` of the answer too.'
+  )
 }
+
+/** How durations are measured. */
+export const DurationsParameter = () =>
+  described(
+    Enum('MetricDurations', ['elapsed', 'calendar']),
+    'Days of 86,400 seconds that went by, or the difference of local dates, for sources that have dates only.',
+    'elapsed'
+  )
 
 /** The pipeline that a figure of deals is about. */
 export const PipelineParameter = () =>
@@ -62,25 +85,39 @@ export type Place = 'query' | 'body'
 export interface Request<G> {
   given: G
   place: Place
+  /** What to compute the figure from instead of the workspace's records. */
+  data?: unknown
 }
 
 const optional = (parameters: Record<string, Field>, form: (schema: Field) => TSchema): TObject =>
   Closed(Object.fromEntries(Object.entries(parameters).map(([k, v]) => [k, Type.Optional(form(v))])))
 
-/** The parameters as a body, where null is the same as absent. */
-export const asBody = (parameters: Record<string, Field>) =>
-  optional(parameters, schema => (isNullable(schema) ? schema : Nullable(schema)))
+/** The parameters as a body, where null is the same as absent; with `data` where a figure takes some. */
+export function asBody(parameters: Record<string, Field>, data: TObject | undefined): TObject {
+  const body = optional(parameters, schema => (isNullable(schema) ? schema : Nullable(schema)))
+  if (!data) return body
+  return Closed({
+    ...body.properties,
+    data: Type.Optional({
+      ...data,
+      description: "What to compute it from instead of the workspace's records."
+    })
+  })
+}
 
-/** The parameters as a query: objects become JSON texts. */
+const textual: Partial<Record<Field['x-kind'], string>> = { json: 'As JSON.', list: 'Comma-separated.' }
+
+/** The parameters as a query: objects become JSON texts, lists comma-separated ones. */
 export const asQuery = (parameters: Record<string, Field>) =>
-  optional(parameters, schema =>
-    schema['x-kind'] === 'json' ? described(Text(10000), `${schema.description ?? ''} As JSON.`) : schema
-  )
+  optional(parameters, schema => {
+    const form = textual[schema['x-kind']]
+    return form === undefined ? schema : described(Text(10000), `${schema.description ?? ''} ${form}`)
+  })
 
 /** The parameters of a body. */
-export function fromBody<G>(body: Record<string, unknown>): Request<G> {
+export function fromBody<G>({ data, ...body }: Record<string, unknown>): Request<G> {
   const given = Object.fromEntries(Object.entries(body).filter(([, v]) => v !== null))
-  return { given: given as G, place: 'body' }
+  return { given: given as G, place: 'body', ...(data != null && { data }) }
 }
 
 function parsed(name: string, text: string): unknown {
@@ -91,14 +128,26 @@ function parsed(name: string, text: string): unknown {
   }
 }
 
-/** The parameters of a query; a 400 for a text that should be JSON and is not. */
+const validators = new WeakMap<Field, Validator>()
+
+function listed(name: string, schema: Field, text: string): unknown {
+  const validator = validators.get(schema) ?? compile(Closed({ [name]: schema }), 'query')
+  validators.set(schema, validator)
+  const given = { [name]: text.split(',').map(item => item.trim()) }
+  refuse(validator(given))
+  return given[name]
+}
+
+function read(name: string, schema: Field, value: unknown): unknown {
+  if (schema['x-kind'] === 'json') return parsed(name, value as string)
+  return schema['x-kind'] === 'list' ? listed(name, schema, value as string) : value
+}
+
+/** The parameters of a query; a 400 for a text that should be JSON or a list and is not. */
 export function fromQuery<G>(parameters: Record<string, Field>, query: Record<string, unknown>): Request<G> {
   const given = Object.entries(parameters)
     .filter(([name]) => query[name] !== undefined)
-    .map(([name, schema]) => [
-      name,
-      schema['x-kind'] === 'json' ? parsed(name, query[name] as string) : query[name]
-    ])
+    .map(([name, schema]) => [name, read(name, schema, query[name])])
   return { given: Object.fromEntries(given) as G, place: 'query' }
 }
 

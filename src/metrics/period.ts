@@ -1,5 +1,6 @@
 import sql, { empty, type Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
+import { changesSql } from '../kernel/events.js'
 import { hasFormat } from '../kernel/validate.js'
 import { refused, type commonParameters, type Given, type Request } from './parameters.js'
 
@@ -16,6 +17,11 @@ export interface Frame {
   knownAt: string
   from: string | null
   to: string | null
+  /**
+   * What the workspace's facts are known by: a figure of the same parameters is the same while this is, but for what
+   * grows by the moment, such as the age of an open deal.
+   */
+  state: string
 }
 
 // Where clocks go back over midnight the day begins at the first of its two midnights; PostgreSQL takes the second.
@@ -29,6 +35,12 @@ function bound(given: string | undefined): Sql {
   return sql`${hasFormat('day', given) ? startOfDay(given) : sql`${given}`}::timestamptz(3)`
 }
 
+// Dated rates and costs begin with local days, and so do buckets; orders and touches may be dated ahead.
+const stateOf = (workspaceId: string) => sql`concat_ws(' ', ${changesSql(workspaceId)},
+  timezone(f.zone, f.now)::date, timezone(f.time_zone, f.now)::date,
+  (select count(*) from orders o where o.workspace_id = ${workspaceId} and o.ordered_at > f.now),
+  (select count(*) from touches t where t.workspace_id = ${workspaceId} and t.occurred_at > f.now))`
+
 /** Settles the frame of a request; a 400 where the period ends before it starts. */
 export async function frameOf(
   ctx: Context,
@@ -38,7 +50,7 @@ export async function frameOf(
     select f.zone as "timeZone", f.time_zone as "workspaceZone", f.base_currency as "baseCurrency",
       f.fiscal_year_start as "fiscalYearStart", coalesce(${given.asOf}::timestamptz(3), f.now) as "asOf",
       coalesce(${given.knownAt}::timestamptz(3), f.now) as "knownAt",
-      ${bound(given.from)} as "from", ${bound(given.to)} as "to"
+      ${bound(given.from)} as "from", ${bound(given.to)} as "to", ${stateOf(ctx.workspaceId)} as state
     from (
       select coalesce(${given.timeZone}, w.time_zone) as zone, w.time_zone, w.base_currency, w.fiscal_year_start,
         date_trunc('milliseconds', clock_timestamp())::timestamptz(3) as now

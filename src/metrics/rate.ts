@@ -1,4 +1,4 @@
-import { Closed, Integer, Nullable, Share, type Static } from '../kernel/schema.js'
+import { Closed, Integer, Nullable, Number as Quotient, Share, type Static } from '../kernel/schema.js'
 
 /** A number of records, with what is counted. */
 export const Count = (description: string) => ({ ...Integer(0, 2147483647), description })
@@ -36,4 +36,26 @@ function wilson(successes: number, trials: number): { low: number; high: number 
 export function rate(numerator: number, denominator: number): Rate {
   if (denominator === 0) return { value: null, numerator, denominator, low: null, high: null }
   return { value: numerator / denominator, numerator, denominator, ...wilson(numerator, denominator) }
+}
+
+/** A number of events for each unit at risk, with both and the 95 % Wilson interval where it is a share. */
+export const Ratio = () =>
+  Closed(
+    {
+      value: Nullable(Quotient()),
+      numerator: Count('Events.'),
+      denominator: Count('What they are counted for; 0 makes the number unknown.'),
+      low: Nullable(Share()),
+      high: Nullable(Share())
+    },
+    { 'x-type': 'Ratio', description: 'A number of events for each unit; unlike a rate it may exceed 1.' }
+  )
+
+export type Ratio = Static<ReturnType<typeof Ratio>>
+
+/** A rate that may exceed 1, without an interval then. */
+export function ratio(numerator: number, denominator: number): Ratio {
+  if (numerator <= denominator) return rate(numerator, denominator)
+  const value = denominator === 0 ? null : numerator / denominator
+  return { value, numerator, denominator, low: null, high: null }
 }

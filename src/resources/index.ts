@@ -19,9 +19,11 @@ import { lifecycleOperations } from './lifecycle/operations.js'
 import { orders } from './orders/resource.js'
 import { roleOperations } from './identity/roles.js'
 import { teamOperations } from './identity/teams.js'
+import { scoringRuleOperations } from './scoring-rules/operations.js'
 import { searchOperations } from './search/operations.js'
 import { pipelineOperations } from './pipelines/operations.js'
 import { products } from './products/resource.js'
+import { subscriptions } from './subscriptions/resource.js'
 import { timelineOperations } from './timeline/operations.js'
 import { touches } from './touches/resource.js'
 import { touchWriter } from './touches/writer.js'
@@ -55,10 +57,12 @@ export const recordOperations = ({ sign, sequence, watch, checkUrl }: Services):
   ...timelineOperations,
   ...standardOperations(products),
   ...standardOperations(orders),
+  ...standardOperations(subscriptions),
   ...standardOperations(campaigns),
   ...standardOperations(costs),
   ...standardOperations(touches, touchWriter),
   ...standardOperations(exchangeRates, exchangeRateWriter),
+  ...scoringRuleOperations,
   ...searchOperations(),
   ...eventOperations(sequence, watch),
   ...webhookOperations(checkUrl)

@@ -12,6 +12,7 @@ import {
   type GraphQLInputType
 } from 'graphql'
 import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
+import { hasParts, TimePart } from '../kernel/filter-parts.js'
 import { operatorsOf } from '../kernel/filter-values.js'
 import { listQuery, searchParameter } from '../kernel/standard-schemas.js'
 import type { RecordRow } from '../kernel/read.js'
@@ -109,6 +110,10 @@ export class Filters {
         type: many ? new GraphQLList(new GraphQLNonNull(leaf)) : type,
         description: operatorWords[op]
       }
+    }
+    if (hasParts(field)) {
+      const type = this.types.input(TimePart, 'TimePart')
+      fields.part = { type, description: 'Has this hour, day of the week or month.' }
     }
     const made = new GraphQLInputObjectType({
       name,

@@ -16,7 +16,7 @@ import {
 } from 'graphql-query-complexity'
 import { limits, tooComplex } from './graphql-guards.js'
 
-// What a statement of its own costs, in records; a figure reads many of them.
+// What a statement of its own costs, in records; a figure or an aggregate reads many of them.
 const statementCost = 10
 const figureCost = 1000
 const largestPage = 1000
@@ -59,9 +59,9 @@ export const idsCost = costs(
 )
 
 /** An operation: what it does, the items of its page where it has one, and the records in its answer. */
-export const operationCost = (figure: boolean) =>
+export const operationCost = (readsMany: boolean) =>
   costs(({ args, field, childComplexity }) => {
-    const itself = figure ? figureCost : statementCost
+    const itself = readsMany ? figureCost : statementCost
     if (!field.args.some(a => a.name === 'limit')) return itself + childComplexity
     return itself + sizeOf(args, usualLimit) * Math.max(1, childComplexity)
   })

@@ -26,7 +26,8 @@ A document has at most ${limits.tokens} tokens, ${limits.aliases} aliases and ${
 ${limits.introspectionDepth}), and costs at most ${limits.cost}. Its cost is about the number of records asked for: a list counts \`first\` or \`last\` times
 what is asked of each record, a record 1, as does an entry of a timeline, an event or a change; a list in a record counts
 what is asked of each item as often as it may have items (the contacts of a deal: 100). What needs a statement of its own (a
-list at the root, a mutation) costs 10 more, a figure 1000. It is worked out before anything runs and told in \`extensions.cost\`. Beyond a limit the error is
+list at the root, a mutation) costs 10 more, a figure or an
+aggregate 1000. It is worked out before anything runs and told in \`extensions.cost\`. Beyond a limit the error is
 \`too_complex\`.`
 
 /** The error of a document that is over a limit. */

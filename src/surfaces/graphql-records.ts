@@ -9,6 +9,7 @@ import {
 import type { Operation } from '../kernel/operation.js'
 import { camel, resourceNamed, type Resource } from '../kernel/resource.js'
 import type { RecordRow } from '../kernel/read.js'
+import { Aggregates } from './graphql-aggregates.js'
 import { EntryLists } from './graphql-entries.js'
 import { connectionArguments, connectionType, Filters } from './graphql-connections.js'
 import { linksCost, listCost, nestedListCost } from './graphql-cost.js'
@@ -40,8 +41,9 @@ export class RecordTypes {
   )
   private readonly filters = new Filters(this.types)
   private readonly lists: EntryLists
+  private readonly aggregates = new Aggregates(this.types, this.filters)
 
-  constructor(operations: readonly Operation[]) {
+  constructor(private readonly operations: readonly Operation[]) {
     this.lists = new EntryLists(this.types, operations)
   }
 
@@ -114,8 +116,9 @@ export class RecordTypes {
     return made
   }
 
-  /** `contact(id:)` and `contacts(…)`. */
+  /** `contact(id:)`, `contacts(…)` and `contactsAggregate(…)`. */
   lookups(resource: Resource): Fields {
+    const aggregate = this.operations.find(o => o.name === `${resource.plural}.aggregate`)!
     return {
       [resource.name]: {
         type: this.record(resource),
@@ -130,7 +133,8 @@ export class RecordTypes {
         ...listCost(rootPageSize),
         resolve: (_root, args, context, info) =>
           rootConnection(resource, args as ConnectionArgs, context, info)
-      }
+      },
+      [`${camel(resource.plural)}Aggregate`]: this.aggregates.field(resource, aggregate)
     }
   }
 

@@ -1,3 +1,4 @@
+import { hasParts, TimePart } from '../kernel/filter-parts.js'
 import { operatorsOf, type Operator } from '../kernel/filter-values.js'
 import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource.js'
 import { isNullable, type Field, type TSchema } from '../kernel/schema.js'
@@ -43,7 +44,7 @@ const instant = {
   ],
   examples: ['2026-01-31']
 }
-const scalar = { type: ['string', 'number', 'boolean'], maxLength: 1000, examples: ['gold'] }
+const scalar = { type: ['string', 'number', 'boolean'], maxLength: 10000, examples: ['gold'] }
 const numeric = { type: ['number', 'string'], examples: [10] }
 
 const plainKinds: Record<string, Json> = {
@@ -97,12 +98,20 @@ function fieldOperators(components: Components, field: FieldInfo): Json {
     type: 'object',
     description: 'All that are given must hold.',
     additionalProperties: false,
-    properties: Object.fromEntries(
-      operatorsOf[field.kind].map(operator => [
-        operator,
-        { ...operandsSchema(components, field, operator), description: sentence(meaningOf(operator, field)) }
-      ])
-    )
+    properties: {
+      ...Object.fromEntries(
+        operatorsOf[field.kind].map(operator => [
+          operator,
+          {
+            ...operandsSchema(components, field, operator),
+            description: sentence(meaningOf(operator, field))
+          }
+        ])
+      ),
+      ...(hasParts(field) && {
+        part: { ...components.of(TimePart, 'input'), description: 'Has this hour, day of the week or month.' }
+      })
+    }
   }))
   if (field.kind !== 'customFields') return reference
   return {

@@ -17,11 +17,11 @@ export const resourceOf = (operation: Operation): Resource | undefined =>
 const joined = (name: string) => name.split('.').map(camel).map(pascal).join('')
 
 /** `Contact` for an operation on contacts, `Metrics` for one on metrics. */
-const nounOf = (operation: Operation) => resourceOf(operation)?.typeName ?? joined(partsOf(operation).subject)
+const nounOf = (operation: Operation) => resourceOf(operation)?.noun ?? joined(partsOf(operation).subject)
 
 /**
  * A name for client code. A write is called as its mutation (`createContact`), a read starts with what it does
- * (`listContacts`, `getContact`, `searchContacts`) or with get (`getDealHistory`).
+ * (`listContacts`, `getContact`, `aggregateContacts`) or with get (`getDealHistory`).
  */
 export function operationId(operation: Operation): string {
   const { subject, action } = partsOf(operation)
@@ -29,7 +29,7 @@ export function operationId(operation: Operation): string {
     const name = joined(operation.graphql ?? operation.name)
     return name[0]!.toLowerCase() + name.slice(1)
   }
-  const [, verb = '', rest = ''] = /^(list|search|get)(?![a-z])(.*)$/.exec(action) ?? []
+  const [, verb = '', rest = ''] = /^(list|search|aggregate|get)(?![a-z])(.*)$/.exec(action) ?? []
   if (verb === '') return `get${nounOf(operation)}${joined(action)}`
   return verb === 'get' ? `get${nounOf(operation)}${rest}` : `${verb}${joined(subject)}${rest}`
 }

@@ -43,8 +43,8 @@ export const headerParameters: Record<string, Json> = {
 }
 
 /** Whether the answer has an ETag that the caller may have already. */
-export const takesIfNoneMatch = ({ result, rest }: Operation) =>
-  result.kind === 'record' && rest!.method === 'GET'
+export const takesIfNoneMatch = ({ result, rest, tag }: Operation) =>
+  (result.kind === 'record' || tag !== undefined) && rest!.method === 'GET'
 
 /** Whether an Idempotency-Key counts: on every write of somebody who is known. */
 export const takesIdempotencyKey = ({ kind, permission }: Operation) =>

@@ -16,7 +16,11 @@ export const responseHeaders: Record<string, Json> = {
     'The id of this request, in logs and events too.',
     '019b4c1a-3c00-7c4e-8f10-0242ac120002'
   ),
-  ETag: text('The version of the record; absent with `include` or `fields`.', '"3"'),
+  ETag: text(
+    'The version of the record, absent with `include` or `fields`; of a figure what it was found from.',
+    '"3"'
+  ),
+  Vary: text('What the form of the answer depends on.', 'Accept'),
   Location: text('Where the new record is.', '/v1/contacts/019b4c1a-3c00-7a10-8b20-0242ac120002'),
   Link: text('The next page, if there is one.', '</v1/contacts?after=WyJjb250YWN0Il0>; rel="next"'),
   'Idempotency-Replayed': text('`true` where this repeats an earlier answer.', 'true'),
@@ -42,6 +46,7 @@ const errorResponses: Record<number, { name: string; headers?: string[] }> = {
   401: { name: 'Unauthorized', headers: ['WWW-Authenticate'] },
   403: { name: 'Forbidden' },
   404: { name: 'NotFound' },
+  406: { name: 'NotAcceptable' },
   410: { name: 'Gone' },
   409: { name: 'Conflict', headers: ['Retry-After'] },
   412: { name: 'PreconditionFailed' },
@@ -149,6 +154,7 @@ function errorStatuses(operation: Operation): number[] {
     [401, permission !== 'public' || kind === 'write'],
     [403, scoped],
     [404, params !== undefined || (result.kind === 'record' && !creates) || manyRows],
+    [406, operation.formats !== undefined],
     [409, kind === 'write'],
     [410, isFeed],
     [412, operation.versioned || manyRows],
@@ -171,6 +177,12 @@ function successSchema(operation: Operation, components: Components): Json {
   return components.result(resultName(operation), schema!)
 }
 
+const textExamples: Record<string, string> = {
+  'text/csv': 'part,list,item,deals\r\ntotal,,,12\r\n',
+  'image/svg+xml': '<svg xmlns="http://www.w3.org/2000/svg"/>'
+}
+const asText = (type: string): Json => ({ schema: { type: 'string' }, example: textExamples[type] })
+
 const descriptions: Record<string, string> = {
   record: 'The record.',
   page: 'A page of records.',
@@ -184,7 +196,8 @@ function success(operation: Operation, components: Components, created: boolean)
   return {
     description: created && result.kind === 'record' ? 'The new record.' : descriptions[result.kind],
     ...headers(
-      result.kind === 'record' && 'ETag',
+      (result.kind === 'record' || operation.tag !== undefined) && 'ETag',
+      operation.formats !== undefined && 'Vary',
       created && result.kind === 'record' && 'Location',
       result.kind === 'page' && rest!.method === 'GET' && 'Link',
       takesIdempotencyKey(operation) && 'Idempotency-Replayed'
@@ -192,7 +205,10 @@ function success(operation: Operation, components: Components, created: boolean)
     content:
       result.kind === 'stream'
         ? { 'text/event-stream': { schema: { type: 'string' }, example: streamExample } }
-        : { 'application/json': { schema, example: new Examples(components, 'answer').of(schema) } }
+        : {
+            'application/json': { schema, example: new Examples(components, 'answer').of(schema) },
+            ...Object.fromEntries(Object.keys(operation.formats ?? {}).map(type => [type, asText(type)]))
+          }
   }
 }
 
@@ -219,7 +235,7 @@ export function responsesOf(operation: Operation, components: Components): Json 
   return {
     ...successes(operation, components),
     ...(takesIfNoneMatch(operation) && {
-      304: { description: 'The record is the version you have.', ...headers('ETag') }
+      304: { description: 'It is what you have.', ...headers('ETag') }
     }),
     ...(Object.fromEntries(errors) as Json)
   }

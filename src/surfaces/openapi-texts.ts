@@ -6,7 +6,8 @@ the scope it needs; what a credential may not see answers 404, like what does no
 **Lists** are pages: ask on with \`after\` and the page's \`nextCursor\`, or follow the \`Link\` header. Filters are query
 parameters (\`email=a@b.c\`, \`createdAt[gte]=2026-01-01\`, \`customFields.tier[in]=gold,silver\`); the search call takes the
 same as JSON, with \`and\`, \`or\`, \`not\` and relations. \`search\` finds records by parts of words in any script;
-\`GET /v1/search\` looks at all kinds at once.
+\`GET /v1/search\` looks at all kinds at once. The aggregate call counts and measures records in buckets, each with the
+filter that lists its records.
 
 **Writes** are safe to repeat with an \`Idempotency-Key\`, and to race with \`If-Match\`. In an update an absent field
 stays and \`null\` clears.

@@ -38,7 +38,7 @@ function bodyExample(operation: Operation, components: Components, schema: Json)
   const { action } = partsOf(operation)
   const resource = resourceOf(operation)
   if (action === 'batch' && resource) {
-    const create = components.body(`${resource.typeName}Create`, resource.createBody)
+    const create = components.body(`${resource.noun}Create`, resource.createBody)
     const upsert = { op: 'upsert', source: 'erp', externalId: '4711', body: examples.first(create, 2) }
     return { operations: [{ op: 'create', body: examples.of(create) }, upsert] }
   }

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import Negotiator from 'negotiator'
 import type { Context, Database } from '../kernel/context.js'
 import { fieldError, KithError, parameterError } from '../kernel/errors.js'
 import { invoke, type Answer, type Operation, type RecordAnswer } from '../kernel/operation.js'
@@ -54,7 +55,44 @@ function pageAnswer(request: FastifyRequest, page: Page, write: (v: unknown) => 
   }
 }
 
-type Render = (request: FastifyRequest, result: unknown) => Answer
+const jsonType = 'application/json'
+
+// Pictures and pages bring their own styles, and load nothing.
+const seen = {
+  'content-security-policy':
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+}
+const seenTypes = new Set(['image/svg+xml', 'text/html'])
+
+/** The media type that the caller would rather have of those that an operation answers in. */
+function mediaType({ formats }: Operation, request: FastifyRequest): string {
+  if (!formats) return jsonType
+  const others = Object.keys(formats)
+  const type = new Negotiator(request.raw).mediaType(jsonType in formats ? others : [jsonType, ...others])
+  if (type === undefined) throw new KithError('not_acceptable')
+  return type
+}
+
+function valueAnswer(
+  operation: Operation,
+  type: string,
+  result: unknown,
+  write: (v: unknown) => string
+): Answer | Promise<Answer> {
+  const format = operation.formats?.[type]
+  const answer = (body: string): Answer => ({
+    status: operation.status ?? 200,
+    headers: { 'content-type': `${type}; charset=utf-8`, ...(seenTypes.has(type) && seen) },
+    body
+  })
+  return format ? Promise.resolve(format(result as never)).then(answer) : answer(write(result))
+}
+
+// The same answer of one operation in another media type is another one, and so is one that was written later of facts
+// that are the same.
+const weakTag = (tag: string, type: string) => `W/"${tag}.${type.split('/')[1]!.split('+')[0]!}"`
+
+type Render = (request: FastifyRequest, result: unknown) => Answer | Promise<Answer>
 
 function renderer(operation: Operation): Render {
   const schema = answerSchema(operation)
@@ -66,11 +104,7 @@ function renderer(operation: Operation): Render {
     case 'page':
       return (request, result) => pageAnswer(request, result as Page, write)
     default:
-      return (_request, result) => ({
-        status: operation.status ?? 200,
-        headers: { 'content-type': json },
-        body: write(result)
-      })
+      return (request, result) => valueAnswer(operation, mediaType(operation, request), result, write)
   }
 }
 
@@ -135,7 +169,8 @@ function bodyOf(operation: Operation, request: FastifyRequest): unknown {
 function unchanged(request: FastifyRequest, etag: string | undefined): boolean {
   const header = request.headers['if-none-match']
   if (header === undefined || etag === undefined || request.method !== 'GET') return false
-  return header.trim() === '*' || header.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag)
+  const bare = (tag: string) => tag.trim().replace(/^W\//, '')
+  return header.trim() === '*' || header.split(',').some(tag => bare(tag) === bare(etag))
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, replayed: boolean): FastifyReply {
@@ -173,6 +208,7 @@ function handlerOf(options: SurfaceOptions, operation: Operation): Handler {
   const { method } = operation.rest!
   const render = renderer(operation)
   return async (request, reply) => {
+    const type = mediaType(operation, request)
     const expected = expectedVersion(operation, request)
     const exists = existence(operation, request)
     const { answer, replayed } = await invoke(
@@ -183,12 +219,15 @@ function handlerOf(options: SurfaceOptions, operation: Operation): Handler {
         params: { ...(request.params as Record<string, unknown>) },
         query: queryOf(operation, request),
         body: bodyOf(operation, request),
+        ...(method === 'GET' && { has: tag => unchanged(request, weakTag(tag, type)) }),
         ...(method !== 'GET' && { expectedVersion: expected }),
         ...(exists !== undefined && { exists })
       },
       result => render(request, result)
     )
+    if (operation.tag && method === 'GET') answer.headers.etag = weakTag(answer.headers.etag!, type)
     checkVersion(request, answer, expected)
+    if (operation.formats) void reply.header('vary', 'Accept')
     return send(request, reply, answer, replayed)
   }
 }

@@ -115,9 +115,7 @@ async function errors(t: Test, world: World, resource: Resource): Promise<void> 
     'batch',
     inputOf(batchBody(resource), { operations: operations.slice(2) })
   )
-  const told = (graph.body.data[`batch${resource.typeName}`].results as Json[]).map(
-    r => r.error.code as string
-  )
+  const told = (graph.body.data[`batch${resource.noun}`].results as Json[]).map(r => r.error.code as string)
   t.same(
     told,
     results.slice(2, -1).map(r => r.error.code as string),
@@ -179,7 +177,7 @@ async function statuses(t: Test, world: World, resource: Resource): Promise<void
     ]
   })
   const graph = await mutate(world, resource, 'batch', input)
-  const found = graph.body.data[`batch${resource.typeName}`].results as Json[]
+  const found = graph.body.data[`batch${resource.noun}`].results as Json[]
   t.same(found.map(r => r.status as string), ['CREATED', 'UPDATED', 'DELETED']) // prettier-ignore
 }
 

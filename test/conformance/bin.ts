@@ -21,7 +21,7 @@ async function awayAndBack(t: Test, world: World, resource: Resource, graph: boo
         )
   const outcome = async (verb: 'delete' | 'restore', version?: number) => {
     const reply = await put(verb, version)
-    return graph ? graphOutcome(resource, reply, `${verb}${resource.typeName}`) : restOutcome(reply)
+    return graph ? graphOutcome(resource, reply, `${verb}${resource.noun}`) : restOutcome(reply)
   }
   const missing = { error: { code: 'not_found', status: 404 } }
   t.same(await outcome('restore'), missing, 'what is not in the bin cannot be restored')

@@ -34,7 +34,7 @@ async function overGraph(t: Test, world: World, resource: Resource): Promise<voi
   const body = inputOf(resource.createBody, sampleOf(resource).create(world.next(), ref))
   const upsert = (more: object) =>
     mutate(world, resource, 'upsert', { source: 'shop', externalId: 'g', ...more })
-  const field = `upsert${resource.typeName}`
+  const field = `upsert${resource.noun}`
   const first = await upsert(body)
   t.equal(first.body.data?.[field].created, true, first.text)
   const id = first.body.data[field][resource.name].id as string

@@ -1,3 +1,4 @@
+import { TimePart } from '../../src/kernel/filter-parts.js'
 import type { Resource } from '../../src/kernel/resource.js'
 import { camel } from '../../src/kernel/resource.js'
 import type { TSchema } from '../../src/kernel/schema.js'
@@ -47,9 +48,11 @@ export function filterOf(resource: Resource, filter: Json, target: (name: string
         op,
         op === 'isNull'
           ? v
-          : Array.isArray(v)
-            ? v.map(x => translated(leaf, x, toGraph))
-            : translated(leaf, v, toGraph)
+          : op === 'part'
+            ? inputOf(TimePart, v as Json)
+            : Array.isArray(v)
+              ? v.map(x => translated(leaf, x, toGraph))
+              : translated(leaf, v, toGraph)
       ])
       return [key, Object.fromEntries(tests)]
     })
@@ -126,7 +129,7 @@ export function mutate(
   input: object,
   headers?: Record<string, string>
 ): Promise<Reply> {
-  const field = `${verb}${resource.typeName}`
+  const field = `${verb}${resource.noun}`
   const answer =
     mutations[verb]?.(resource) ??
     `${verb === 'upsert' ? 'created ' : ''}${resource.name} { ${selection(resource)} }`
@@ -147,7 +150,7 @@ export async function mutated(
   schema: TSchema = resource.createBody
 ): Promise<Outcome> {
   const reply = await mutate(world, resource, verb, inputOf(schema, input))
-  return graphOutcome(resource, reply, `${verb}${resource.typeName}`)
+  return graphOutcome(resource, reply, `${verb}${resource.noun}`)
 }
 
 /** A record by its id over GraphQL. */

@@ -75,8 +75,8 @@ async function others(t: Test, world: World, resource: Resource): Promise<void> 
 async function overGraph(t: Test, world: World, resource: Resource): Promise<void> {
   const ref = await references(world, resource, true)
   const fresh = () => inputOf(resource.createBody, sampleOf(resource).create(world.next(), ref))
-  const input = `Create${resource.typeName}Input!`
-  const create = `create${resource.typeName}`
+  const input = `Create${resource.noun}Input!`
+  const create = `create${resource.noun}`
   const query = `mutation($a: ${input}, $b: ${input}) {
     a: ${create}(input: $a) { ${resource.name} { id version } }
     b: ${create}(input: $b) { ${resource.name} { id version } }

@@ -1,15 +1,16 @@
 import type { Sql } from 'sql-template-tag'
-import type { OpenDatabase } from '../../src/database/client.js'
 import type { Db, Row } from '../../src/kernel/context.js'
+import type { TestApp } from '../helpers/app.js'
 
 /** What was sent to the database: every text once, and how many statements there were. */
 export class Statements {
   readonly texts = new Set<string>()
   private sent = 0
 
-  /** Watches all statements of a database from now on. */
-  constructor(database: OpenDatabase) {
+  /** Watches all statements of a program from now on. */
+  constructor({ database, snapshots }: Pick<TestApp, 'database' | 'snapshots'>) {
     const { query, transaction } = database
+    const { read } = snapshots
     const watched =
       (db: Pick<Db, 'query'>['query']) =>
       <T extends Row>(statement: Sql) => {
@@ -19,6 +20,7 @@ export class Statements {
       }
     database.query = watched(query)
     database.transaction = work => transaction(db => work({ ...db, query: watched(db.query) }))
+    snapshots.read = (work, stop) => read(db => work({ query: watched(db.query) }), stop)
   }
 
   /** How many statements a piece of work needs; nothing else may run meanwhile. */

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import { declaredOperations } from '../../src/operations.js'
 import { graphqlSchema } from '../../src/surfaces/graphql.js'
 import { allResources, type Resource } from '../../src/kernel/resource.js'
+import { aggregate } from './aggregate.js'
 import { batch } from './batch.js'
 import { idempotency } from './idempotency.js'
 import { nested } from './nested.js'
@@ -26,6 +27,7 @@ const parts = {
   writes,
   filters,
   search,
+  aggregate,
   paging,
   bin,
   external,
@@ -38,7 +40,7 @@ const parts = {
 
 async function newSuite(t: Test): Promise<Suite> {
   const app = await testApp(t)
-  const statements = new Statements(app.database)
+  const statements = new Statements(app)
   return { app, statements, operations: new Map(declaredOperations().map(o => [o.name, o])) }
 }
 

@@ -4,6 +4,7 @@ import type { InjectOptions } from 'fastify'
 import { buildApp, type KithApp } from '../../src/app.js'
 import { readConfig } from '../../src/config.js'
 import { openDatabase, type OpenDatabase } from '../../src/database/client.js'
+import type { Snapshots } from '../../src/kernel/context.js'
 import { createWorkspace, createWorkspaceKey } from '../../src/resources/identity/create.js'
 import { testDatabase } from './database.js'
 
@@ -19,6 +20,8 @@ export interface Reply {
 export interface TestApp {
   app: KithApp
   database: OpenDatabase
+  /** Where its figures are computed. */
+  snapshots: Snapshots
   url: string
   workspaceId: string
   /** A key that may do everything in the workspace. */
@@ -50,6 +53,8 @@ export async function testApp(t: Test, env: Record<string, string> = {}): Promis
     statementTimeoutMs: config.statementTimeoutMs,
     onError: () => undefined
   })
+  const snapshots = database.snapshots(config.figures)
+  database.snapshots = () => snapshots
   const logger = pino({ level: config.logLevel }, process.stderr)
   const app = await buildApp({ config, database, logger, migrated: async () => undefined })
   t.teardown(async () => {
@@ -78,6 +83,7 @@ export async function testApp(t: Test, env: Record<string, string> = {}): Promis
   return {
     app,
     database,
+    snapshots,
     url,
     workspaceId,
     key,

@@ -16,6 +16,92 @@ export interface Question {
   to: number
 }
 
+/** What is asked of steps in their order. */
+export interface StepQuestion {
+  order: 'ordered' | 'any' | 'strict'
+  reentry: boolean
+  windowDays: number | null
+}
+
+const dayMs = 86_400_000
+
+const entriesOf = (deal: ModelDeal, asOf: number) =>
+  deal.rows
+    .filter(r => r.at <= asOf)
+    .toSorted((a, b) => a.at - b.at)
+    .filter((r, i, rows) => r.stage !== rows[i - 1]?.stage)
+
+/** The most steps that a deal completes, found by trying every choice of entries. */
+function modelSteps(pipeline: ModelPipeline, deal: ModelDeal, asOf: number, asked: StepQuestion): number {
+  const open = pipeline.filter(s => s.kind === 'open').map(s => s.name)
+  const won = pipeline.filter(s => s.kind === 'won').map(s => s.name)
+  const stepOf = (name: string) => (won.includes(name) ? open.length : open.indexOf(name))
+  const entries = entriesOf(deal, asOf).map(e => ({ at: e.at, step: stepOf(e.stage) }))
+  const isStart = (step: number) => (asked.order === 'any' ? step >= 0 : step === 0)
+  const starts = entries.flatMap((e, i) => (isStart(e.step) ? [i] : []))
+  const end = asked.windowDays === null ? Infinity : asked.windowDays * dayMs
+  const most = (start: number): number => {
+    const inTime = entries.map((e, i) => i >= start && e.at - entries[start]!.at <= end)
+    if (asked.order === 'any')
+      return new Set(entries.filter((e, i) => inTime[i] && e.step >= 0).map(e => e.step)).size
+    const after = (i: number, step: number): number => {
+      const next = entries.flatMap((e, j) => (j > i && inTime[j] && e.step === step ? [j] : []))
+      const allowed = asked.order === 'strict' ? next.filter(j => j === i + 1) : next
+      return Math.max(0, ...allowed.map(j => 1 + after(j, step + 1)))
+    }
+    return 1 + after(start, 1)
+  }
+  return Math.max(0, ...(asked.reentry ? starts : starts.slice(0, 1)).map(most))
+}
+
+/** The deals that a funnel is about, handed over ones left out. */
+export function modelCohort(
+  pipeline: ModelPipeline,
+  deals: readonly ModelDeal[],
+  question: Question
+): ModelDeal[] {
+  const kinds = new Map(pipeline.map(s => [s.name, s.kind]))
+  return deals.filter(deal => {
+    const last = entriesOf(deal, question.asOf).at(-1)
+    const state = last && kinds.get(last.stage)
+    if (!last || state === undefined) return false
+    const date = question.cohort === 'created' ? deal.openedAt : state === 'open' ? NaN : last.at
+    return date >= question.from && date < question.to
+  })
+}
+
+/** How many deals come to each step. */
+export function modelOrdered(
+  pipeline: ModelPipeline,
+  deals: readonly ModelDeal[],
+  question: Question,
+  asked: StepQuestion
+): number[] {
+  const done = modelCohort(pipeline, deals, question).map(d => modelSteps(pipeline, d, question.asOf, asked))
+  const steps = pipeline.filter(s => s.kind === 'open').length + 1
+  return Array.from({ length: steps }, (_, i) => done.filter(n => n > i).length)
+}
+
+/** How many deals are old enough, and how many of those were won in time. */
+export function modelMatured(
+  pipeline: ModelPipeline,
+  deals: readonly ModelDeal[],
+  question: Question,
+  days: number
+): { deals: number; wonWithin: number } {
+  const won = new Set(pipeline.filter(s => s.kind === 'won').map(s => s.name))
+  const own = new Set(pipeline.map(s => s.name))
+  const old = modelCohort(pipeline, deals, question).flatMap(deal => {
+    const entries = entriesOf(deal, question.asOf)
+    const first = entries.find(e => own.has(e.stage))!.at
+    const last = entries.at(-1)!
+    return question.asOf - first >= days * dayMs
+      ? [won.has(last.stage) && last.at - first <= days * dayMs]
+      : []
+  })
+  return { deals: old.length, wonWithin: old.filter(Boolean).length }
+}
+
 const count = (counts: Record<string, number>, key: string) => void (counts[key] = (counts[key] ?? 0) + 1)
 
 /** The funnel as the definitions have it, deal by deal, in the form of `summary`. */

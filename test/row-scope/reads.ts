@@ -48,6 +48,8 @@ async function lists(t: Test, world: World, resource: Resource, expected: Expect
   })
   t.same(ids(search.body.data as Json[]), rows, 'search')
   t.equal(search.body.page.totalCount, rows.length)
+  const { body } = await world.call('POST', `${path}/aggregate`, { groupBy: [{ field: 'id', name: 'id' }] })
+  t.same(ids((body.data as Json[]).map(b => b.group as Json)), rows, 'aggregate')
   const bin = await world.call('GET', `${path}?limit=200&deleted=true&count=true`)
   t.same(ids(bin.body.data as Json[]), ids(expected.binned(resource)), 'the bin')
   const graph = await world.graphql(`{ ${listField(resource)}(last: 200) { totalCount nodes { id } } }`)

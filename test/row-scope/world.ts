@@ -92,13 +92,14 @@ async function link(world: World, resource: Resource): Promise<string[]> {
 /** Reads everything again: what the model of the tests goes by. */
 export async function readFacts(stage: Stage): Promise<void> {
   for (const resource of stage.resources) {
-    const list = async (query: string) => {
-      const { body } = await stage.admin.call('GET', `/v1/${resource.plural}?limit=200${query}`)
-      if (body.page.hasMore) throw new Error(`There are more ${resource.plural} than one page holds`)
-      return body.data as Json[]
+    const list = async (deleted: boolean, after?: string): Promise<Json[]> => {
+      const query = new URLSearchParams({ limit: '200', deleted: String(deleted), ...(after && { after }) })
+      const { body } = await stage.admin.call('GET', `/v1/${resource.plural}?${query.toString()}`)
+      const { hasMore, nextCursor } = body.page as { hasMore: boolean; nextCursor: string }
+      return [...(body.data as Json[]), ...(hasMore ? await list(deleted, nextCursor) : [])]
     }
-    stage.live.set(resource.name, await list(''))
-    stage.binned.set(resource.name, await list('&deleted=true'))
+    stage.live.set(resource.name, await list(false))
+    stage.binned.set(resource.name, await list(true))
   }
 }
 

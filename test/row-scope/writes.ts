@@ -87,7 +87,7 @@ async function singles(t: Test, stage: Stage, actor: Actor, world: World, resour
     t.equal(await ownerOf(away.id), ownerId)
     const graph = await makeOne(world, resource, { ownerId: actor.userId ?? rival! })
     const handed = await mutate(world, resource, 'update', { id: graph.id as string, ownerId })
-    t.equal(handed.body.data[`update${resource.typeName}`][resource.name].id, graph.id, 'also over GraphQL')
+    t.equal(handed.body.data[`update${resource.noun}`][resource.name].id, graph.id, 'also over GraphQL')
     t.equal(await read(graph.id), status(ownerId))
   }
 }

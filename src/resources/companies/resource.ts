@@ -73,6 +73,7 @@ export const companies = resource({
     deals: many('deal', 'companyId'),
     leads: many('lead', 'companyId'),
     activities: many('activity', 'companyId'),
-    orders: many('order', 'companyId')
+    orders: many('order', 'companyId'),
+    subscriptions: many('subscription', 'companyId')
   }
 })

@@ -78,6 +78,7 @@ export const contacts = resource({
     leads: many('lead', 'contactId'),
     activities: many('activity', 'contactId'),
     orders: many('order', 'contactId'),
+    subscriptions: many('subscription', 'contactId'),
     touches: many('touch', 'contactId')
   }
 })

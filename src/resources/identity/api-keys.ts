@@ -37,7 +37,7 @@ const write = apiKeys.permissions.write
 
 // Keys are made, rotated and revoked; there is no upsert, batch or bin for secrets.
 const standard = standardOperations(apiKeys, writer).filter(o =>
-  ['list', 'get', 'update', 'search', 'changes'].includes(o.name.split('.')[1]!)
+  ['list', 'get', 'update', 'search', 'aggregate', 'changes'].includes(o.name.split('.')[1]!)
 )
 
 const shown = value(

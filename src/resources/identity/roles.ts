@@ -16,7 +16,15 @@ export interface Grant {
 }
 
 // What the whole business shares, and figures are made of.
-const shared = new Set(['pipelines', 'stages', 'products', 'campaigns', 'costs', 'exchange-rates'])
+const shared = new Set([
+  'pipelines',
+  'stages',
+  'products',
+  'campaigns',
+  'costs',
+  'exchange-rates',
+  'scoring-rules'
+])
 
 // Where data go is decided by admins.
 const open = () => allResources().filter(r => r.plural !== 'webhooks')
@@ -39,7 +47,7 @@ const isBuiltIn = (key: string) => Object.hasOwn(builtIn, key)
 
 /**
  * What a role gives. An admin may do everything; a manager sees the own teams; a rep sees the own records and leaves
- * pipelines, products, campaigns, costs and rates alone; a viewer sees all and changes nothing. A role that is gone gives nothing.
+ * pipelines, products, campaigns, costs, rates and scoring rules alone; a viewer sees all and changes nothing. A role that is gone gives nothing.
  */
 export function grantOf(key: string, own: Grant | null): Grant {
   return isBuiltIn(key) ? builtIn[key]!() : (own ?? { scopes: [], rowScope: 'own' })

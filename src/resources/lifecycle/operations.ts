@@ -49,7 +49,7 @@ function setStage(r: Resource, writer: Writer): Operation {
     description:
       'Told in any order: the stage is the last one by time. What is told twice counts once; without `at` it is now.',
     rest: `POST /${r.plural}/:id/lifecycle`,
-    graphql: `set${r.typeName}LifecycleStage`,
+    graphql: `set${r.noun}LifecycleStage`,
     params: byId,
     body: Closed({ stage: EnteredStage(), at: Type.Optional(Instant()) }),
     result: record(r),

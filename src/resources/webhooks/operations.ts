@@ -16,7 +16,7 @@ import { newSecret } from './secrets.js'
 import { fresh, guard, tryAtOnce, webhookWriter, type CheckUrl } from './writer.js'
 
 const permission = webhooks.permissions.write
-const verbs = ['list', 'get', 'search', 'update', 'delete', 'restore', 'changes']
+const verbs = ['list', 'get', 'search', 'aggregate', 'update', 'delete', 'restore', 'changes']
 
 const shown = value(
   Closed({

@@ -1,0 +1,128 @@
+import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
+import { visible } from '../../kernel/authorize.js'
+import type { Context } from '../../kernel/context.js'
+import { contacts } from '../../resources/contacts/resource.js'
+import { deals } from '../../resources/deals/resource.js'
+import { leads } from '../../resources/leads/resource.js'
+import { touches } from '../../resources/touches/resource.js'
+import type { Cuts } from '../counted.js'
+import { conversion } from '../currency.js'
+import { dealValues } from '../deal-values.js'
+import { inPeriod, localDay, type Frame } from '../period.js'
+
+/** Whose journeys are asked for, and what of them. */
+export interface JourneyQuery {
+  frame: Frame
+  cuts: Cuts
+  currency: string
+  by: 'channel' | 'campaign'
+  scope: 'lead' | 'deal'
+  lookbackDays: number | undefined
+  pipelineId: string | undefined
+  /** A condition on the deals `d`. */
+  filter: Sql
+  /** Whether leads that never had a deal count: a filter is about deals alone. */
+  withLeads: boolean
+}
+
+/** The columns of the facts that journeys are told apart by. */
+export const told = ['outcome', 'path', 'direct', 'ages', 'lead_touch', 'deal_touch'] as const
+
+// The last stage of the deal d, and when it came into it.
+const state = (ctx: Context, { frame, pipelineId }: JourneyQuery) => sql`
+  select (array_agg(h.kind order by h.at desc, h.seq desc))[1] as kind, max(h.at) filter (where h.entered) as at
+  from (
+    select h.at, h.seq, h.kind, h.pipeline_id,
+      h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
+    from deal_history h
+    where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
+      and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
+  ) h having ${pipelineId === undefined ? sql`count(*) > 0` : sql`(array_agg(h.pipeline_id order by h.at desc, h.seq desc))[1] = ${pipelineId}::uuid`}`
+
+// What a closed deal is judged by is when it closed; an open one has nothing but its opening.
+function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
+  const { frame, cuts, filter } = query
+  const moment = sql`case when w.kind = 'open' then d.opened_at else w.at end`
+  return sql`
+    select d.id, w.kind as outcome, d.lead_id, d.primary_contact_id, d.opened_at, w.at as until,
+      case when w.kind = 'won' then v.amount end as amount, case when w.kind = 'won' then ${worth} end as value
+      ${cuts.bucket(moment)} ${cuts.keys}
+    from deals d ${cuts.joins} cross join lateral (${state(ctx, query)}) w
+      ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and w.kind = 'won'`)}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} ${inPeriod(moment, frame)}`
+}
+
+const wasGivenUp = ({ asOf }: Frame) => sql`
+  (l.unqualified_at <= ${asOf}::timestamptz and not exists (
+    select from (values (l.working_at), (l.nurturing_at), (l.qualified_at), (l.converted_at)) s(at)
+    where s.at > l.unqualified_at and s.at <= ${asOf}::timestamptz))`
+
+// Leads that never had a deal: given up, or still on their way.
+function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
+  const { asOf, knownAt } = frame
+  const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
+  return sql`
+    select l.id, case when ${wasGivenUp(frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
+      null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value
+      ${cuts.bucket(raw('l.captured_at'))} ${keys.length > 0 ? join(keys, '') : empty}
+    from leads l
+    where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
+      and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not exists (
+        select from deals x
+        where x.workspace_id = ${ctx.workspaceId} and x.deleted_at is null and x.opened_at <= ${asOf}::timestamptz
+          and (x.lead_id = l.id or x.id = l.deal_id))`
+}
+
+// The touches of the subject s, by its lead or by everybody who has a part in the deal.
+function touched(ctx: Context, { frame, scope, lookbackDays }: JourneyQuery): Sql {
+  const since =
+    lookbackDays === undefined
+      ? empty
+      : sql`and t.occurred_at >= s.until - make_interval(secs => ${lookbackDays * 86400}::float8)`
+  const found = (whose: Sql) => sql`
+    select t.id, t.occurred_at, t.seq, t.channel, t.campaign_id from touches t
+    where ${visible(ctx, touches, 't')} and t.deleted_at is null and t.occurred_at <= s.until
+      and t.created_at <= ${frame.knownAt}::timestamptz ${since} and ${whose}`
+  if (scope === 'lead') return found(sql`t.lead_id = l.id`)
+  const people = sql`
+    select c.id from contacts c
+    where ${visible(ctx, contacts, 'c')} and c.deleted_at is null and (c.id = s.primary_contact_id or c.id = l.contact_id
+      or c.id in (select p.contact_id from deal_contacts p where p.workspace_id = ${ctx.workspaceId} and p.deal_id = s.id))`
+  const theirLeads = sql`
+    select x.id from leads x
+    where ${visible(ctx, leads, 'x')} and x.deleted_at is null and (x.id = l.id or x.contact_id in (${people}))`
+  return sql`
+    ${found(sql`t.contact_id in (${people})`)} union ${found(sql`t.lead_id in (${theirLeads})`)}`
+}
+
+/**
+ * The facts behind attribution: for each deal and lead what became of it, and its journey, the touches until then in
+ * their order. Only those of won deals need more than the order.
+ */
+export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
+  const { frame, currency, by, withLeads, cuts } = query
+  const since = sql`coalesce((
+    select min(f.opened_at) from deals f where ${visible(ctx, deals, 'f')}
+  )::date - 1, 'infinity'::date)`
+  const { ctes, converted } = conversion(ctx, frame, currency, since)
+  const worth = converted(raw('v.amount'), raw('v.currency'), localDay(frame.workspaceZone, raw('w.at')))
+  const won = (column: Sql) => sql`case when s.outcome = 'won' then ${column} end`
+  const cutBy = [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
+  return sql`${ctes}, subjects as materialized (
+    ${dealSubjects(ctx, query, worth)} ${withLeads ? sql`union all ${leadSubjects(ctx, query)}` : empty}
+  ), facts as materialized (
+    select s.id, s.outcome, case when s.outcome <> 'open' then coalesce(j.path, '{}') end as path,
+      ${won(raw('j.direct'))} as direct, ${won(raw('j.ages'))} as ages, ${won(raw('j.lead_touch'))} as lead_touch,
+      ${won(raw('j.deal_touch'))} as deal_touch, s.amount, s.value ${raw(cutBy.map(c => `, s.${c}`).join(''))}
+    from subjects s
+      left join leads l on ${visible(ctx, leads, 'l')} and l.id = s.lead_id and l.deleted_at is null
+      left join lateral (
+        select array_agg(${raw(by === 'channel' ? 't.channel' : 't.campaign_id::text')} order by t.occurred_at, t.seq, t.id) as path,
+          array_agg(lower(t.channel) = 'direct' order by t.occurred_at, t.seq, t.id) as direct,
+          array_agg((extract(epoch from s.until - t.occurred_at) / 86400)::float8 order by t.occurred_at, t.seq, t.id) as ages,
+          (count(*) filter (where t.occurred_at <= l.captured_at))::int - 1 as lead_touch,
+          (count(*) filter (where t.occurred_at <= s.opened_at))::int - 1 as deal_touch
+        from (${touched(ctx, query)}) t where s.outcome <> 'open'
+      ) j on true
+  )`
+}

@@ -1,0 +1,85 @@
+import type { Database, Snapshots } from '../kernel/context.js'
+import { invoke, type Answer, type Operation } from '../kernel/operation.js'
+import { systemContext } from '../resources/identity/create.js'
+import { csvLines } from './csv.js'
+import { metricOperations } from './index.js'
+
+/** How the command line shows a figure. */
+export const tableFormats = ['table', 'json', 'csv', 'svg'] as const
+
+export type TableFormat = (typeof tableFormats)[number]
+
+const shown = (cell: unknown): string => {
+  if (cell === null || cell === undefined) return ''
+  if (typeof cell === 'string') return cell
+  return JSON.stringify(
+    typeof cell === 'number' && !Number.isInteger(cell) ? Number(cell.toPrecision(6)) : cell
+  )
+}
+
+const padded = (rows: readonly string[][]): string => {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(r => [...(r[i] ?? '')].length)))
+  return rows
+    .map(r =>
+      r
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd()
+    )
+    .join('\n')
+}
+
+/** The lines of an answer as tables: one for those that have the same columns. */
+function tables(answer: Record<string, unknown>): string {
+  const groups = new Map<string, Record<string, unknown>[]>()
+  for (const line of csvLines(answer)) {
+    const key = Object.keys(line).join(' ')
+    groups.set(key, [...(groups.get(key) ?? []), line])
+  }
+  const parts = [...groups.values()].map(lines => {
+    const names = Object.keys(lines[0]!).filter(name => name !== 'part' && name !== 'item')
+    // A single line reads better downwards.
+    if (lines.length === 1) return padded(names.map(name => [name, shown(lines[0]![name])]))
+    return padded([names, ...lines.map(line => names.map(name => shown(line[name])))])
+  })
+  return `${parts.join('\n\n')}\n`
+}
+
+async function written(operation: Operation, format: TableFormat, result: unknown): Promise<string> {
+  if (format === 'table') return tables(result as Record<string, unknown>)
+  if (format === 'json') return `${JSON.stringify(result, null, 2)}\n`
+  const write = operation.formats?.[format === 'csv' ? 'text/csv' : 'image/svg+xml']
+  if (!write) throw new Error('That figure has no picture.')
+  return write(result as never)
+}
+
+/** Asks a workspace for a figure, with everything in it visible, and answers it as text; errors are those of the API. */
+export async function figureText(
+  database: Database,
+  workspaceId: string,
+  name: string,
+  query: Record<string, string>,
+  format: TableFormat
+): Promise<string | undefined> {
+  const snapshots: Snapshots = {
+    read: work => database.transaction(db => work(db)),
+    close: async () => undefined
+  }
+  const found = metricOperations(snapshots).find(
+    o => o.rest?.method === 'GET' && o.rest.path === `/metrics/${name}` && o.formats?.['text/csv']
+  )
+  if (!found) return undefined
+  const render = async (result: unknown): Promise<Answer> => ({
+    status: 200,
+    headers: {},
+    body: await written(found, format, result)
+  })
+  const { answer } = await invoke(
+    database,
+    systemContext(database, workspaceId),
+    found,
+    { params: {}, query },
+    render
+  )
+  return answer.body
+}

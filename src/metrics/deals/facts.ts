@@ -1,0 +1,111 @@
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
+import { visible } from '../../kernel/authorize.js'
+import { deals } from '../../resources/deals/resource.js'
+import { conversion } from '../currency.js'
+import { dealValues } from '../deal-values.js'
+import { days } from '../durations.js'
+import { inPeriod, localDay } from '../period.js'
+import type { DealScope } from './scope.js'
+import { kindsOf } from './stages.js'
+
+/** The stage rows of the deal `d` as far as they count, each with the index of its stage and whether it entered it. */
+export function stageRows({ ctx, frame, pipeline }: DealScope): Sql {
+  return sql`
+    select h.at, h.seq, h.kind, h.position,
+      array_position(${pipeline.stages.map(s => s.id)}::uuid[], h.stage_id) - 1 as stage,
+      h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
+    from deal_history h
+    where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
+      and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
+}
+
+/** The state of a deal in a stage; null in one of another pipeline. */
+export function stateOf({ pipeline }: DealScope, stage: Sql): Sql {
+  const { won, lost } = kindsOf(pipeline)
+  return sql`case when ${stage} >= ${pipeline.own}::int then null when ${stage} = any(${won}::int[]) then 'won'
+    when ${stage} = any(${lost}::int[]) then 'lost' else 'open' end`
+}
+
+/** The condition that the deal `d` may have been in the pipeline: leaves out early those that never were. */
+export function mayBeIn({ ctx, pipeline }: DealScope): Sql {
+  const own = pipeline.stages.slice(0, pipeline.own).map(s => s.id)
+  return sql`(d.pipeline_id = ${pipeline.id} or exists (
+    select from deal_history x
+    where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))`
+}
+
+// Leaves out early the deals without a close in the period: the last close would be one.
+function mayBeClosed({ ctx, frame, pipeline }: DealScope): Sql {
+  const own = pipeline.stages.slice(0, pipeline.own).map(s => s.id)
+  return sql`and exists (
+    select from deal_history c
+    where c.workspace_id = ${ctx.workspaceId} and c.deal_id = d.id and c.kind in ('won', 'lost')
+      and c.stage_id = any(${own}::uuid[]) ${inPeriod(sql`c.at`, frame)})`
+}
+
+/** Which deals are facts: those opened in the period, or those closed in it by their last close. */
+export type Cohort = 'created' | 'closed'
+
+/** How the amounts of the deals `d` are converted: what the statement needs for it. */
+export function dealConversion({ ctx, frame, currency }: DealScope) {
+  const first = sql`coalesce((
+    select min(f.opened_at) from deals f where ${visible(ctx, deals, 'f')}
+  )::date - 1, 'infinity'::date)`
+  return conversion(ctx, frame, currency, first)
+}
+
+/**
+ * The facts of figures about how deals end, a row for each deal of the pipeline: `state` as of the figure, null for one
+ * handed over; `stage` and `furthest`, the highest position of an open stage; `first_at` and `last_at`, its first event
+ * and the last change of its stage; `days` from the one to the other, or until now while it is open; `age` until now;
+ * `amount`, and `value`, the same in the currency of the figure by the rate of the day it was closed.
+ */
+export function dealFacts(scope: DealScope, cohort: Cohort, name = 'facts'): Sql {
+  const { ctx, frame, cuts, durations, pipeline, filter } = scope
+  const now = sql`${frame.asOf}::timestamptz`
+  const { converted } = dealConversion(scope)
+  const moment = cohort === 'closed' ? raw('w.last_at') : raw('d.opened_at')
+  const [first, last] = [raw('w.first_at'), raw('w.last_at')]
+  const closed = sql`s.state in ('won', 'lost')`
+  return sql`${raw(name)} as materialized (
+    select d.id, s.state, w.stage, w.furthest, w.first_at, w.last_at, v.amount,
+      case when ${closed} then ${days(frame, durations, first, last)}
+        else ${days(frame, durations, first, now)} end as days,
+      ${days(frame, durations, first, now)} as age,
+      case when ${closed} then ${converted(raw('v.amount'), raw('v.currency'), localDay(frame.workspaceZone, last))}
+        end as value
+      ${cuts.bucket(moment)} ${cuts.keys}
+    from deals d ${cuts.joins} cross join lateral (
+      select (array_agg(f.stage order by f.at desc, f.seq desc))[1] as stage, min(f.stage) as least,
+        max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
+        min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
+        max(f.at) filter (where f.entered) as last_at
+      from (${stageRows(scope)}) f
+    ) w cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
+    ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${closed}`)}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}
+      ${cohort === 'closed' ? sql`${mayBeClosed(scope)} and ${closed}` : empty}
+      and w.least < ${pipeline.own}::int ${inPeriod(moment, frame)}
+  )`
+}
+
+/** The median of exact amounts, as exact: the mean of the two in the middle. */
+export const medianSql = (value: Sql, met: Sql): Sql => sql`(
+  (percentile_disc(0.5) within group (order by ${value}) filter (where ${met}))
+  + (percentile_disc(0.5) within group (order by ${value} desc) filter (where ${met}))) / 2`
+
+/** What a figure that adds up amounts of deals says of those that it could not. */
+export function amountWarnings(excluded: { missingAmount: number; noFxRate: number }) {
+  return [
+    {
+      code: 'missing_amount',
+      message: 'Deals without an amount are in no sum.',
+      count: excluded.missingAmount
+    },
+    {
+      code: 'no_fx_rate',
+      message: 'Deals in a currency without a rate are in no sum.',
+      count: excluded.noFxRate
+    }
+  ].filter(w => w.count > 0)
+}

@@ -1,0 +1,225 @@
+import { authorize } from '../../kernel/authorize.js'
+import type { Context } from '../../kernel/context.js'
+import { Bool, Enum, Integer, Number as AnyNumber, Text, Type, type Static } from '../../kernel/schema.js'
+import { changeRecords } from '../../kernel/write.js'
+import { deals } from '../../resources/deals/resource.js'
+import { leads } from '../../resources/leads/resource.js'
+import { scoringRules } from '../../resources/scoring-rules/resource.js'
+import { figure, type Answered } from '../figure.js'
+import { customersAnswer, cursorOf, placeOf } from '../lifetime-value-page.js'
+import { decimalOf } from '../models/exact.js'
+import { qualityOf } from '../models/score-quality.js'
+import {
+  commonParameters,
+  described,
+  FilterParameter,
+  refused,
+  type Given,
+  type Request
+} from '../parameters.js'
+import type { Frame } from '../period.js'
+import {
+  FeaturesParameter,
+  leadScoreData,
+  leadScoreValue,
+  ScoredLead,
+  type LeadScoreValue
+} from './schema.js'
+import { logisticScores, ruleScores, type Scores } from './score.js'
+
+const condition = (description: string) => described(FilterParameter(leads), description)
+
+const parameters = {
+  ...commonParameters,
+  method: described(
+    Enum('LeadScoreMethod', ['logistic', 'rules']),
+    'A logistic regression on what became of earlier leads, or the points of scoring rules.',
+    'logistic'
+  ),
+  features: FeaturesParameter(),
+  outcome: condition('Which leads were a success: a filter of leads. Absent: those with a won deal.'),
+  train: condition('Which settled leads are learnt from. Absent: those that are not in the test.'),
+  test: condition(
+    'Which settled leads it is measured with. Absent: the latest fifth, or those not in `train`.'
+  ),
+  strength: described(
+    { ...AnyNumber(), minimum: 0, maximum: 1000000 },
+    'The weight of the penalty on squared coefficients; 0: maximum likelihood.',
+    1
+  ),
+  standardise: described(
+    Bool(),
+    'Whether the penalty sees columns in units of their standard deviation.',
+    true
+  ),
+  maturityDays: described(
+    Integer(0, 3660),
+    'Days after which a lead that was no success counts as none; one that was given up does at once.',
+    90
+  ),
+  filter: FilterParameter(leads),
+  scores: described(Bool(), 'Adds the leads with their scores, the highest first.', false),
+  limit: described(Integer(1, 200), 'How many leads, with `scores`. Absent: 50.'),
+  after: described(
+    Text(1000),
+    'A cursor of the page before, with `scores`; give its `asOf` and `knownAt` too.'
+  ),
+  write: described(
+    Bool(),
+    'Sets `score` and `scoreBreakdown` of the leads; needs the scope `leads:write`.',
+    false
+  )
+}
+
+type Asked = Request<Given<typeof parameters>>
+
+const definition = [
+  'How promising leads are. `logistic` learns from leads that are settled: a success, given up, or older than',
+  '`maturityDays`. It looks at fields known when a lead is scored; those that are filled in while a lead is worked on are',
+  'refused, and every field that alone tells the outcome with an AUC above 0.80 is reported. No value is a level of its',
+  'own; a level that is new counts as the reference. Fewer than 50 successes, or 10 for each coefficient, make no model.',
+  'Quality is measured with leads that were not learnt from. `rules` adds the points of the scoring rules that match;',
+  'points of the group activity are given by each matching record and fade with its age. BANT that is unknown matches',
+  'what a rule says of `unknown` and nothing else. The shares of a score add up to it.'
+].join(' ')
+
+const formula = [
+  'logistic: ln(p / (1 - p)) = intercept + sum of coefficient * value; maximises the log-likelihood less',
+  'strength / 2 * sum of squared coefficients; score = 100 p. rules: score = sum of points, for activities of',
+  'points * 2^(-age / halfLifeDays).'
+].join(' ')
+
+interface Place {
+  key: string
+  id: string
+}
+
+const keyOf = ({ score }: ScoredLead) => decimalOf(score)
+
+const inOrder = (a: ScoredLead, b: ScoredLead) =>
+  Number(keyOf(b)) - Number(keyOf(a)) || (a.leadId < b.leadId ? 1 : -1)
+
+function pageOf(all: readonly ScoredLead[], size: number, after: Place | undefined) {
+  const follows = (s: ScoredLead) => {
+    const further = Number(keyOf(s)) - Number(after!.key)
+    return further < 0 || (further === 0 && s.leadId < after!.id)
+  }
+  const sorted = all.toSorted(inOrder)
+  const rest = after ? sorted.filter(follows) : sorted
+  const scores = rest.slice(0, size)
+  const hasMore = rest.length > size
+  const last = scores.at(-1)
+  const nextCursor = hasMore ? cursorOf({ key: keyOf(last!), customerId: last!.leadId }) : null
+  return { scores, page: { hasMore, nextCursor } }
+}
+
+const idleWithRules = ['features', 'train', 'test', 'strength', 'standardise'] as const
+
+function refuseIdle({ given, place }: Asked): void {
+  const idle = given.method === 'rules' ? idleWithRules.find(n => given[n] !== undefined) : undefined
+  if (idle !== undefined) throw refused(place, idle, `${idle} does not go with method=rules.`, 'not_allowed')
+  const paged = given.scores ? undefined : (['limit', 'after'] as const).find(n => given[n] !== undefined)
+  if (paged !== undefined) throw refused(place, paged, `${paged} goes with scores=true.`, 'not_allowed')
+}
+
+// What is written is found in the snapshot of the answer, and written outside of it.
+const toWrite = new WeakMap<LeadScoreValue, Scores['scores']>()
+
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<LeadScoreValue>> {
+  refuseIdle(request)
+  const { given, place } = request
+  const { method = 'logistic', scores: withScores = false, write = false, limit = 50, after } = given
+  const needed = method === 'rules' ? [leads, deals, scoringRules] : [leads, deals]
+  for (const resource of needed) authorize(ctx, resource.permissions.read)
+  const from = after === undefined ? undefined : placeOf(place, after)
+  const found =
+    method === 'rules'
+      ? await ruleScores(ctx, request, frame)
+      : await logisticScores(ctx, request, frame, withScores || write)
+  const { value, reasons, scores } = found
+  if (write) toWrite.set(value, scores)
+  return {
+    value,
+    parameters: {},
+    reasons,
+    counts: { leads: value.n },
+    excluded: {},
+    more: { ...(withScores && pageOf(scores, limit, from)) },
+    warnings: value.leaks.map(({ field, auc }) => ({
+      code: 'leak',
+      message: `${field} alone tells outcomes with an AUC of ${auc.toFixed(2)}: is it known before them?`
+    }))
+  }
+}
+
+const rowsPerStatement = 1000
+
+const nameOf = ({ feature, level }: ScoredLead['shares'][number]) =>
+  level === undefined ? feature : `${feature}: ${level ?? 'no value'}`
+
+function breakdown({ shares }: ScoredLead): Record<string, number> {
+  const parts: Record<string, number> = {}
+  for (const share of shares) parts[nameOf(share)] = (parts[nameOf(share)] ?? 0) + share.value
+  return parts
+}
+
+async function write(ctx: Context, _request: Asked, value: LeadScoreValue): Promise<void> {
+  const scores = toWrite.get(value) ?? []
+  for (let first = 0; first < scores.length; first += rowsPerStatement) {
+    const rows = scores.slice(first, first + rowsPerStatement).map(lead => ({
+      id: lead.leadId,
+      patch: { score: lead.score, scoreBreakdown: breakdown(lead) }
+    }))
+    await changeRecords(ctx, leads, rows)
+  }
+}
+
+function fromData(
+  { scores, outcomes }: Static<typeof leadScoreData>,
+  { place }: Asked
+): Answered<LeadScoreValue> {
+  if (scores.length !== outcomes.length)
+    throw refused(place, 'data', 'There are not as many outcomes as scores.', 'data_form')
+  const quality = qualityOf(scores.map((score, i) => ({ score, outcome: outcomes[i]! })))
+  return {
+    value: {
+      n: 0,
+      positives: 0,
+      converged: null,
+      logLikelihood: null,
+      coefficients: [],
+      trainAuc: null,
+      quality,
+      leaks: [],
+      refused: []
+    },
+    parameters: {},
+    counts: { leads: quality.n },
+    excluded: {},
+    reasons: Object.fromEntries(
+      ['converged', 'logLikelihood', 'trainAuc'].map(name => [`/value/${name}`, 'only_scores_given'])
+    )
+  }
+}
+
+/** How promising leads are. */
+export const leadScore = figure({
+  name: 'lead-score',
+  version: 1,
+  summary: 'How promising leads are, by what became of earlier ones or by rules',
+  definition,
+  formula,
+  unit: 'scores from 0 to 100, or points; probabilities are fractions from 0 to 1',
+  source: 'Hanley, McNeil 1982 (AUC); Brier 1950; Moro, Cortez, Rita 2014 (a field known only afterwards).',
+  parameters,
+  value: leadScoreValue,
+  more: {
+    scores: Type.Optional(Type.Array(ScoredLead, { description: 'With `scores`: the highest first.' })),
+    page: customersAnswer.page
+  },
+  data: { schema: leadScoreData, answer: fromData },
+  postOnly: true,
+  also: write,
+  alsoNeeds: ({ write: writes }) => (writes ? [leads.permissions.write] : []),
+  answer
+})

@@ -1,0 +1,60 @@
+import {
+  attribute,
+  type AttributionModel,
+  type AttributionSettings,
+  type ModelCredits
+} from './attribution.js'
+import {
+  fit,
+  holdoutCheck,
+  outlook,
+  type Customer,
+  type Fitted,
+  type HoldoutCheck,
+  type Models,
+  type Outlook,
+  type ValueSettings
+} from './customer-value.js'
+import type { Journey } from './journeys.js'
+import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
+
+/** What a thread of its own works out, by name: what would hold up other requests. */
+export const tasks = {
+  /** Of several sets of journeys. */
+  attribution: (task: {
+    sets: readonly Journey[][]
+    models: readonly AttributionModel[]
+    settings: AttributionSettings
+  }): ModelCredits[][] => task.sets.map(journeys => attribute(journeys, task.models, task.settings)),
+
+  leadModel: (task: LeadTask): LeadModel => leadModel(task),
+
+  customerFit: (customers: Customer[]): Fitted => fit(customers),
+
+  customerOutlook: ({ models, customers, settings }: OutlookTask): CustomerOutlook => {
+    const outlooks = customers.map(c => outlook(models, c, settings))
+    const values = outlooks.map(o => o.value)
+    const { holdout } = settings
+    return {
+      outlooks,
+      ...(holdout !== undefined && { holdout: holdoutCheck(models, customers, values, holdout) })
+    }
+  }
+}
+
+interface OutlookTask {
+  models: Models
+  customers: Customer[]
+  settings: ValueSettings
+}
+
+/** Every customer's outlook, and how well the models did after calibration. */
+export interface CustomerOutlook {
+  outlooks: Outlook[]
+  holdout?: HoldoutCheck
+}
+
+/** Runs one task; the entry of the thread. */
+export default function run({ name, input }: { name: keyof typeof tasks; input: never }): unknown {
+  return tasks[name](input)
+}

@@ -1,0 +1,100 @@
+import type { Static } from '../../kernel/schema.js'
+import { inBackground } from '../background.js'
+import type { Answered } from '../figure.js'
+import type { Models } from '../models/customer-value.js'
+import { decimalOf } from '../models/exact.js'
+import { refused, type Request } from '../parameters.js'
+import { expectations, settingsOf, simplePart, type PredictedRequest } from './predict.js'
+import { predictedParameters, type lifetimeValueData } from './schema.js'
+
+type Data = Static<typeof lifetimeValueData>
+type Asked = Request<PredictedRequest & Record<string, unknown>>
+
+const cuts = ['interval', 'groupBy', 'groupAt']
+const ofModels = ['months', 'unit', 'holdoutDays', 'expectedDays']
+
+/** Parameters that say nothing to a method. */
+const idle: Record<NonNullable<PredictedRequest['method']>, readonly string[]> = {
+  historic: Object.keys(predictedParameters),
+  simple: [...cuts, ...ofModels, 'customers', 'limit', 'after'],
+  bg_nbd: cuts
+}
+
+/** A 400 for a parameter that the method has no use for. */
+export function refuseIdle({ given, place }: Request<PredictedRequest>): void {
+  const { method = 'historic' } = given
+  const name = idle[method].find(n => n in given)
+  if (name !== undefined)
+    throw refused(place, name, `${name} does not go with method=${method}.`, 'not_allowed')
+}
+
+const unknown = {
+  customersWithValue: 0,
+  orders: 0,
+  orderDays: 0,
+  total: null,
+  mean: null,
+  totalPerCustomer: null,
+  averageOrderValue: null,
+  ordersPerCustomer: null
+}
+
+const answered = (value: object, reasons: Record<string, string>, more: object = {}): Answered<never> => ({
+  value: { ...unknown, customers: 0, ...value } as never,
+  parameters: {},
+  counts: {},
+  excluded: {},
+  reasons,
+  more: { ...more }
+})
+
+function fromRates(data: Data, request: Asked): Answered<never> {
+  const { averageOrderValue = null, ordersPerMonth = null, monthlyChurn = null } = data
+  const reasons: Record<string, string> = {}
+  const part = simplePart({ averageOrderValue, ordersPerMonth, monthlyChurn }, request, reasons)
+  return answered({ averageOrderValue, ...part }, reasons)
+}
+
+async function fromParameters(data: Data, request: Asked): Promise<Answered<never>> {
+  const { bgNbd, gammaGamma, customers: given = [] } = data
+  if (!bgNbd) throw refused(request.place, 'data', 'method=bg_nbd needs the parameters bgNbd.', 'data_form')
+  const models: Models = { bgNbd, gammaGamma }
+  const settings = { ...settingsOf(request), holdout: undefined }
+  const customers = given.map(({ z = null, ...c }) => ({
+    ...c,
+    z: z === null ? null : Number(z),
+    holdoutOrders: 0,
+    holdoutSpend: 0
+  }))
+  const outlook = await inBackground('customerOutlook', { models, customers, settings })
+  const shown = given.map(({ x, tx, T, z = null }, i) => {
+    const { pAlive, expectedOrders, expectedValue, value } = outlook.outlooks[i]!
+    const decimal = (n: number | null) => (n === null ? null : decimalOf(n))
+    const nobody = { customerId: null, customerType: null, firstOrderAt: null, lastOrderAt: null }
+    const outlookShown = {
+      pAlive,
+      expectedOrders,
+      expectedValue: decimal(expectedValue),
+      value: decimal(value)
+    }
+    return { ...nobody, orders: x + 1, orderDays: x + 1, x, tx, T, z, ...outlookShown }
+  })
+  const reasons: Record<string, string> = {}
+  if (!gammaGamma) for (const name of ['total', 'mean']) reasons[`/value/${name}`] = 'nothing_valued'
+  const value = {
+    customers: given.length,
+    unit: request.given.unit ?? 'week',
+    ...expectations(models, outlook, settings, undefined, '0')
+  }
+  return answered(value, reasons, { customers: shown })
+}
+
+/** Lifetime value from the numbers of one method. */
+export function fromData(data: Data, request: Asked): Answered<never> | Promise<Answered<never>> {
+  refuseIdle(request)
+  const { method = 'historic' } = request.given
+  if (method === 'historic') {
+    throw refused(request.place, 'method', 'data goes with method=simple or bg_nbd.', 'not_allowed')
+  }
+  return method === 'simple' ? fromRates(data, request) : fromParameters(data, request)
+}

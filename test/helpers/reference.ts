@@ -1,0 +1,53 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { Client, type Counts, type Loading } from '../../scripts/load/client.js'
+import { testApp, type TestApp } from './app.js'
+import { sender, type Send } from './http.js'
+
+type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
+
+const data = fileURLToPath(new URL('../../../shared/data/', import.meta.url))
+
+/** A data set of others, which lies beside the repository and is in none. */
+export interface ReferenceSet {
+  folder: string
+  expected: Json
+}
+
+/** The set of that name, or why there is none. */
+export function referenceSet(name: string): ReferenceSet | string {
+  const folder = `${data}${name}`
+  if (!existsSync(folder)) return `${folder} is not there`
+  return { folder, expected: JSON.parse(readFileSync(`${data}expected/${name}.json`, 'utf8')) as Json }
+}
+
+type Load = (loading: Loading, folder: string) => Promise<Record<string, Counts>>
+
+/** The program, listening, with a data set loaded through its API. */
+export async function loaded(t: Test, load: Load, folder: string): Promise<{ app: TestApp; send: Send }> {
+  const app = await testApp(t, { RATE_LIMIT: '0' })
+  const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })
+  await load({ client: new Client(origin, app.key), tell: () => undefined }, folder)
+  return { app, send: sender(origin, app.key) }
+}
+
+/** The answer of a figure; throws where there is none. */
+export async function figure(send: Send, name: string, parameters: object): Promise<Json> {
+  const answer = await send('POST', `/v1/metrics/${name}`, parameters)
+  if (answer.status !== 200) throw new Error(answer.text)
+  return answer.body
+}
+
+/** Compares a number with the one of a file, within the tolerance of the file. */
+export function closeTo(
+  t: Test,
+  found: unknown,
+  wanted: number | null,
+  name: string,
+  tolerance = 1e-6
+): void {
+  if (wanted === null) return void t.equal(found ?? null, null, name)
+  const near = found !== null && Math.abs(Number(found) - wanted) <= tolerance
+  t.ok(near, `${name}: ${String(found)} is ${wanted}`)
+}

@@ -1,0 +1,199 @@
+import t from 'tap'
+import { Client } from '../scripts/load/client.js'
+import { loadShop } from '../scripts/load/cdnow-sample.js'
+import { testApp } from './helpers/app.js'
+import { sender } from './helpers/http.js'
+import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
+
+const app = await testApp(t)
+const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })
+
+async function value(parameters: object, key = app.key): Promise<Json> {
+  const answer = await sender(origin, key)('POST', '/v1/metrics/lifetime-value', parameters)
+  if (answer.status !== 200) throw new Error(answer.text)
+  return answer.body
+}
+
+t.test('the simple method, from given numbers', async t => {
+  const { given, expect } = edgeCase('E22')
+  const data = {
+    averageOrderValue: String(given.avg_order_value),
+    ordersPerMonth: given.orders_per_month,
+    monthlyChurn: given.monthly_churn
+  }
+  const asked = { method: 'simple', margin: given.gross_margin, monthlyDiscount: given.monthly_discount }
+  const answer = await value({ ...asked, data })
+  t.equal(answer.value.undiscounted, String(expect.ltv_undiscounted))
+  t.equal(answer.value.discounted, String(expect.ltv_discounted))
+  const faithful = await value({ ...asked, data: { ...data, monthlyChurn: 0 } })
+  t.match(faithful.value, { undiscounted: null, discounted: null })
+  t.match(faithful.reasons, { '/value/undiscounted': 'no_churn' })
+  const nobody = await value({ ...asked, data: {} })
+  t.match(nobody.reasons, { '/value/discounted': 'nothing_valued', '/value/monthlyChurn': 'no_history' })
+})
+
+t.test('models, from given parameters', async t => {
+  const { given, expect } = edgeCase('E26')
+  const data = {
+    bgNbd: { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 },
+    gammaGamma: { p: 6.25, q: 3.74, gamma: 15.44 },
+    customers: [{ x: given.x, tx: given.t_x, T: given.T, z: '22.345' }]
+  }
+  const answer = await value({
+    method: 'bg_nbd',
+    expectedDays: expect.horizon_weeks * 7,
+    monthlyDiscount: 0.01,
+    data
+  })
+  const [customer] = answer.customers as Json[]
+  near(t, customer!.pAlive, expect.p_alive as number, 'P(alive)')
+  near(t, customer!.expectedOrders, expect.expected_purchases as number, 'orders')
+  near(t, answer.value.expectedOrders, expect.expected_purchases as number, 'orders of all')
+  near(t, customer!.value, 36.3, 'value', 0.01)
+  const alone = await value({ method: 'bg_nbd', data: { bgNbd: data.bgNbd, customers: data.customers } })
+  t.match(alone.reasons, { '/value/total': 'nothing_valued' })
+})
+
+t.test('what does not fit together', async t => {
+  const send = sender(origin, app.key)
+  const refused = async (body: object) => {
+    const { status, body: problem } = await send('POST', '/v1/metrics/lifetime-value', body)
+    return [status, problem.errors?.[0]?.pointer]
+  }
+  t.same(await refused({ unit: 'day' }), [400, '/unit'])
+  t.same(await refused({ method: 'simple', months: 3 }), [400, '/months'])
+  t.same(await refused({ method: 'bg_nbd', interval: 'month' }), [400, '/interval'])
+  t.same(await refused({ data: {} }), [400, '/method'])
+  t.same(await refused({ method: 'bg_nbd', data: {} }), [400, '/data'])
+  t.same(await refused({ method: 'bg_nbd', holdoutDays: 30 }), [422, '/holdoutDays'])
+  t.same(await refused({ method: 'simple', calibrationEnd: '2999-01-01' }), [422, '/calibrationEnd'])
+})
+
+t.test('an empty workspace, and one with few customers', async t => {
+  const key = await app.newKey(['admin'], await app.newWorkspace('few'))
+  for (const method of ['simple', 'bg_nbd']) {
+    const answer = await value({ method, customers: method === 'bg_nbd' || undefined }, key)
+    t.match(answer.value, { customers: 0, orders: 0, undiscounted: null, discounted: null, total: null })
+  }
+  const send = sender(origin, key)
+  const order = async (companyId: string, orderedAt: string, amount: string) =>
+    send('POST', '/v1/orders', { companyId, orderedAt, amount, currency: 'EUR' })
+  const [a, b] = await Promise.all(
+    ['a', 'b'].map(async name => (await send('POST', '/v1/companies', { name })).body.id as string)
+  )
+  // Months of a: January, February, March; of b: January. March is over, but nobody knows what comes after it.
+  for (const [who, day] of [
+    [a, '01-10'],
+    [a, '01-10'],
+    [a, '01-20'],
+    [a, '02-05'],
+    [a, '03-03'],
+    [b, '01-31']
+  ] as const)
+    await order(who!, `2025-${day}T10:00:00Z`, '30')
+  const simple = await value({ method: 'simple', calibrationEnd: '2025-03-31', margin: 0.5 }, key)
+  near(t, simple.value.ordersPerMonth, 5 / 4, 'order days in a month with any')
+  near(t, simple.value.monthlyChurn, 1 / 3, 'one of three months was not followed')
+  t.equal(simple.value.averageOrderValue, '36', 'two orders of a day are one')
+  near(t, simple.value.undiscounted, (36 * 1.25 * 0.5) / (1 / 3), 'value')
+  const models = await value({ method: 'bg_nbd', calibrationEnd: '2025-03-31', margin: 0.5 }, key)
+  t.match(models.reasons, { '/value/bgNbd': 'too_few_customers', '/value/total': 'too_few_customers' })
+  t.match(models.value, { bgNbd: null, gammaGamma: null, undiscounted: simple.value.undiscounted })
+})
+
+if (hasReference) {
+  t.test('2,357 customers of a music shop', async t => {
+    const expected = await expectedOf('cdnow-sample')
+    const key = await app.newKey(['admin'], await app.newWorkspace('shop'))
+    const send = sender(origin, key)
+    await loadShop(
+      { client: new Client(origin, key), tell: () => undefined },
+      referenceFolder('cdnow-sample')
+    )
+    const asked = {
+      method: 'bg_nbd',
+      calibrationEnd: '1997-09-30',
+      holdoutDays: 273,
+      monthlyDiscount: 0.01,
+      customers: true,
+      limit: 200
+    }
+    const answer = await value(asked, key)
+    const found = answer.value as Json
+    t.match(found, { customers: expected.customers, unit: 'week' })
+    t.match(found.bgNbd, { converged: true, n: expected.customers, repeaters: expected.repeat_customers })
+    for (const name of ['r', 'alpha', 'a', 'b'])
+      near(t, found.bgNbd[name], expected.bgnbd[name] as number, name, 1e-4)
+    for (const name of ['p', 'q', 'gamma'])
+      near(t, found.gammaGamma[name], expected.gammagamma[name] as number, name, 1e-4)
+    near(t, found.bgNbd.logLikelihood, expected.bgnbd.loglik as number, 'log-likelihood')
+    near(t, found.meanPAlive, expected.mean_palive as number, 'mean P(alive)', 1e-4)
+    near(t, found.meanExpectedValue, expected.mean_expected_avg_value as number, 'order value', 1e-4)
+    near(t, found.total, expected.clv12_total as number, 'total', 1e-4)
+    near(t, found.mean, expected.clv12_mean as number, 'mean', 1e-4)
+    near(t, found.expectedOrders, expected.expected_repeat_39w_total as number, 'orders', 1e-4)
+    const { holdout } = found
+    t.match(holdout, {
+      days: 273,
+      orders: expected.actual_holdout_39w_total,
+      spend: String(expected.holdout_spend)
+    })
+    near(t, holdout.constantRate, expected.baseline_constant_rate_39w_total as number, 'constant rate')
+    near(t, holdout.meanAbsoluteError, expected.mae_customer_holdout as number, 'error', 1e-4)
+    near(t, holdout.correlation, expected.corr_customer_holdout as number, 'correlation', 1e-4)
+    const share = expected.holdout_spend_share_of_top_decile_by_clv as number
+    near(t, holdout.topDecileSpendShare, share, 'top tenth', 1e-4)
+    const frequencies = Object.values(
+      expected.conditional_expectation_by_calibration_frequency as Json
+    ) as Json[]
+    t.equal(holdout.byFrequency.length, frequencies.length)
+    for (const [i, { n, actual_mean, expected_mean }] of frequencies.entries()) {
+      t.equal(holdout.byFrequency[i].n, n)
+      near(t, holdout.byFrequency[i].actual, actual_mean as number, `${i}: came`)
+      near(t, holdout.byFrequency[i].expected, expected_mean as number, `${i}: expected`, 1e-4)
+    }
+
+    const pages: Json[] = []
+    for (let page = answer; ; page = await value({ ...asked, after: page.page.nextCursor }, key)) {
+      pages.push(...(page.customers as Json[]))
+      if (!page.page.hasMore) break
+    }
+    t.equal(new Set(pages.map(c => c.customerId)).size, expected.customers, 'every customer on one page')
+    const ids = new Map<string, string>()
+    for (let after = ''; ;) {
+      const { body } = await send('GET', `/v1/contacts?limit=200${after}`)
+      for (const c of body.data as Json[]) ids.set(c.externalIds[0].id as string, c.id as string)
+      if (!body.page.hasMore) break
+      after = `&after=${body.page.nextCursor}`
+    }
+    for (const [id, wanted] of Object.entries(expected.customers_detail as Record<string, Json>)) {
+      const customer = pages.find(c => c.customerId === ids.get(id))!
+      t.match(customer, { x: wanted.x, customerType: 'contact', holdoutOrders: wanted.actual_holdout_tx })
+      near(t, customer.tx, wanted.t_x as number, `${id} tx`)
+      near(t, customer.T, wanted.T as number, `${id} T`)
+      near(t, customer.z ?? 0, wanted.zbar as number, `${id} z`)
+      near(t, customer.pAlive, wanted.p_alive as number, `${id} P(alive)`, 1e-4)
+      near(t, customer.expectedOrders, wanted.exp_39w as number, `${id} orders`, 1e-4)
+      near(t, customer.expectedValue, wanted.exp_avg_value as number, `${id} order value`, 1e-4)
+      near(t, customer.value, wanted.clv_12m as number, `${id} value`, 1e-4)
+      near(t, customer.holdoutSpend, wanted.actual_holdout_spend as number, `${id} spend`)
+    }
+
+    const year = await value(
+      { ...asked, customers: false, limit: undefined, expectedDays: 364, unit: 'day' },
+      key
+    )
+    near(t, year.value.expectedNewCustomer, expected.E_X_new_customer_52w as number, 'a new customer', 1e-4)
+    near(t, year.value.bgNbd.alpha, expected.bgnbd.alpha * 7, 'alpha in days', 1e-4)
+    near(t, year.value.total, Number(found.total), 'the unit changes no value', 1e-5)
+
+    const historic = await value({}, key)
+    const retention = expected.retention as Json
+    t.match(historic.value, { customers: retention.customers, orderDays: retention.orders_same_day_merged })
+    near(t, historic.value.mean, retention.historic_ltv_mean as number, 'historic')
+    near(t, historic.value.averageOrderValue, retention.aov as number, 'order value')
+    const simple = await value({ method: 'simple', calibrationEnd: '1998-06-30' }, key)
+    t.ok(simple.value.monthlyChurn > 0 && simple.value.monthlyChurn < 1)
+    t.ok(Number(simple.value.undiscounted) > 0)
+  })
+}
