@@ -2,6 +2,9 @@ import type { Sql } from 'sql-template-tag'
 import type { Db, Row } from '../../src/kernel/context.js'
 import type { TestApp } from '../helpers/app.js'
 
+// Who asks is looked up anew every few seconds, whatever is asked.
+const ofCredential = /\bapi_keys (k|set last_used_at)\b/
+
 /** What was sent to the database: every text once, and how many statements there were. */
 export class Statements {
   readonly texts = new Set<string>()
@@ -15,7 +18,7 @@ export class Statements {
       (db: Pick<Db, 'query'>['query']) =>
       <T extends Row>(statement: Sql) => {
         this.texts.add(statement.text)
-        this.sent++
+        if (!ofCredential.test(statement.text)) this.sent++
         return db<T>(statement)
       }
     database.query = watched(query)
