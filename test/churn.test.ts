@@ -5,7 +5,7 @@ import { testApp } from './helpers/app.js'
 import { sender, type Send } from './helpers/http.js'
 import { as, identity } from './helpers/identity.js'
 import { isProblem } from './helpers/problems.js'
-import { expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/reference.js'
+import { expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const app = await testApp(t, { RATE_LIMIT: '0' })
 const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })

@@ -1,6 +1,7 @@
 import type { Operation } from '../kernel/operation.js'
 import type { Snapshots } from '../kernel/context.js'
 import { attribution } from './attribution/attribution.js'
+import { acquisitionCost } from './cost/acquisition-cost.js'
 import { costPerLead } from './cost/cost-per-lead.js'
 import { catalogue } from './catalogue.js'
 import { funnel } from './funnel.js'
@@ -10,7 +11,16 @@ import { churn } from './churn/churn.js'
 import { retention } from './retention/retention.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, leadFunnel, costPerLead, attribution, lifetimeValue, retention, churn]
+const figures = [
+  funnel,
+  leadFunnel,
+  costPerLead,
+  acquisitionCost,
+  attribution,
+  lifetimeValue,
+  retention,
+  churn
+]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {
