@@ -112,6 +112,92 @@ t.test('tenant-a', async t => {
     }) // prettier-ignore
     t.match(picked.value, graph.data.metrics.costPerLead.value)
   })
+
+  await t.test('what new customers cost', async t => {
+    const wanted = expected.cac_year as Json
+    const answer = await figure('acquisition-cost', {
+      ...year,
+      interval: 'month',
+      ltvMethod: 'historic',
+      explain: true
+    })
+    const { value } = answer
+    t.equal(value.newCustomers, wanted.new_customers)
+    near(t, value.cost, wanted.total_cost as number, 'cost')
+    near(t, value.cac, wanted.blended_cac as number, 'cac')
+    t.equal(answer.explain.value.newCustomers.ids.length, wanted.new_customers)
+    const buckets = new Map((answer.buckets as Json[]).map(b => [b.label, b.value as Json]))
+    for (const [month, of] of Object.entries<Json>(wanted.by_month as Json)) {
+      const found = buckets.get(month)!
+      t.equal(found.newCustomers, of.new_customers, month)
+      near(t, found.cost, of.cost as number, `${month}: cost`)
+      near(t, found.cac, of.cac as number | null, `${month}: cac`)
+    }
+    const simple = (await figure('lifetime-value', { asOf: year.asOf, method: 'simple' })).value as Json
+    const historic = (await figure('lifetime-value', { asOf: year.asOf })).value as Json
+    const monthly = Number(simple.averageOrderValue) * (simple.ordersPerMonth as number)
+    near(t, value.monthlyMarginPerCustomer, monthly, 'monthly margin')
+    near(t, value.paybackMonths, Number(value.cac) / monthly, 'payback')
+    t.match(value, { ltv: historic.mean, ltvMethod: 'historic' })
+    near(t, value.ltvToCac, Number(historic.mean) / Number(value.cac), 'ltv to cac')
+    const unnamed = await figure('acquisition-cost', { ...year })
+    t.match(unnamed, {
+      value: { ltv: null, ltvToCac: null, ltvMethod: null },
+      reasons: { '/value/ltv': 'no_method_named' }
+    })
+    const lagged = await figure('acquisition-cost', {
+      ...year,
+      from: '2025-02-01',
+      to: '2025-03-01',
+      lagDays: 31
+    })
+    near(t, lagged.value.cost, Number((await figure('cost-per-lead', { ...year, from: '2025-01-01', to: '2025-01-29' })).value.cost), 'the lag') // prettier-ignore
+    t.equal(lagged.value.newCustomers, wanted.by_month['2025-02'].new_customers)
+    const orders = await figure('acquisition-cost', { ...year, new: 'order' })
+    t.equal(orders.value.newCustomers, expected.retention.customers)
+    const graph = await made(send, '/graphql', {
+      query: 'query($asOf: DateTime) { metrics { acquisitionCost(asOf: $asOf, from: "2025-01-01", to: "2026-01-01", ltvMethod: HISTORIC) { value { cost newCustomers cac paybackMonths ltv } } } }',
+      variables: { asOf: year.asOf }
+    }) // prettier-ignore
+    t.match(value, graph.data.metrics.acquisitionCost.value)
+  })
+
+  await t.test('new customers credited to channels', async t => {
+    const { roi } = expected.attribution_year.channel as Json
+    const [low, high] = [expected.attribution_year.channel.attributed_deals, expected.cac_year.new_customers] as number[] // prettier-ignore
+    for (const model of ['linear', 'first', 'markov'] as const) {
+      const { groups, value } = await figure('acquisition-cost', { ...year, interval: 'quarter', groupBy: ['channel'], model }) // prettier-ignore
+      const all = (groups as Json[]).reduce((n, g) => n + (g.value.newCustomers as number), 0)
+      near(t, all, high!, `${model}: the customers add up`)
+      t.equal(value.newCustomers, high)
+      const touched = (groups as Json[]).filter(g => g.key.channel !== null)
+      const credited = touched.reduce((n, g) => n + (g.value.newCustomers as number), 0)
+      t.ok(credited <= low! + 1e-9, `${credited} of customers with touches`)
+      for (const { key, value: found, buckets } of groups as Json[]) {
+        if (key.channel === null) continue
+        near(
+          t,
+          found.cost,
+          (roi.first[key.channel] as Json).cost as number | null,
+          `${key.channel as string}: cost`
+        )
+        if (found.cost !== null && found.newCustomers > 0)
+          near(t, found.cac, Number(found.cost) / (found.newCustomers as number), 'cac')
+        const sum = (buckets as Json[]).reduce((n, b) => n + Number(b.value.cost ?? 0), 0)
+        near(t, sum, Number(found.cost ?? 0), 'its quarters')
+      }
+    }
+    const wrong: [object, string][] = [
+      [{ groupBy: ['channel'] }, '/model'],
+      [{ model: 'linear' }, '/model'],
+      [{ groupBy: ['ownerId'], model: 'linear' }, '/groupBy'],
+      [{ groupBy: ['channel'], model: 'linear', new: 'order' }, '/groupBy']
+    ]
+    for (const [body, pointer] of wrong) {
+      const refused = await send('POST', '/v1/metrics/acquisition-cost', body)
+      t.match(refused, { status: 400, body: { errors: [{ pointer }] } }, JSON.stringify(body))
+    }
+  })
 })
 
 interface Desk {
@@ -256,4 +342,19 @@ t.test('costs of spans, of no campaign, and in no known currency', async t => {
   t.same(answer.warnings.map((w: Json) => w.code), ['no_fx_rate', 'cost_of_all']) // prettier-ignore
   const refused = await send('POST', '/v1/metrics/cost-per-lead', { groupBy: ['ownerId'] })
   t.match(refused, { status: 400, body: { errors: [{ pointer: '/groupBy' }] } })
+})
+
+t.test('an empty workspace', async t => {
+  const { send } = await newSender()
+  for (const name of ['lead-funnel', 'cost-per-lead', 'acquisition-cost', 'retention', 'churn']) {
+    const cut = name === 'retention' ? {} : { interval: 'month' }
+    const { value, reasons } = await made(send, `/v1/metrics/${name}`, {
+      ...cut,
+      from: '2025-01-01',
+      to: '2025-03-01'
+    })
+    t.type(value, 'object', name)
+    t.ok(Object.keys(reasons as Json).length > 0, `${name} says why numbers are null`)
+    t.notMatch(JSON.stringify(value), /NaN|Infinity/)
+  }
 })

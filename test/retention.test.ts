@@ -6,6 +6,7 @@ import { loadShop } from '../scripts/load/cdnow-sample.js'
 import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { sender, type Send } from './helpers/http.js'
+import { as, identity } from './helpers/identity.js'
 import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const app = await testApp(t, { RATE_LIMIT: '0' })
@@ -166,4 +167,35 @@ t.test('orders of an online shop', { skip: !hasReference && 'the reference data 
   t.match(second, { activeBefore: wanted.q1_1998_active, retained: wanted.q1_to_q2_1998_retained })
   near(t, second!.retention, wanted.q1_to_q2_1998_retention, 'retention')
   near(t, second!.churn, wanted.q1_to_q2_1998_churn, 'churn')
+})
+
+t.test('whose orders, and of which customers', async t => {
+  const { newUser, tokenOf } = identity(app)
+  const rep = await newUser('rep')
+  const of = async (headers?: Record<string, string>) =>
+    (await app.call('GET', '/v1/metrics/retention?asOf=2026-01-01T00:00:00Z', undefined, headers)).body
+      .value as Json
+  const { id } = (await app.call('POST', '/v1/companies', { name: 'Shared' })).body
+  const body = { companyId: id, orderedAt: '2025-01-05T00:00:00Z', amount: '5', currency: 'EUR' }
+  for (const ownerId of [rep.id, null]) await app.call('POST', '/v1/orders', { ...body, ownerId })
+  t.match(await of(), { customers: 1, orders: 2, orderDays: 1 })
+  t.match(await of(as(tokenOf(rep))), { customers: 1, orders: 1 }, 'own orders alone')
+  t.equal((await app.call('DELETE', `/v1/companies/${id as string}`)).status, 204)
+  t.match(await of(), { customers: 0, orders: 0, cohorts: [], periods: [], repeatRate: { value: null } })
+})
+
+t.test('amounts that are unknown, and cells that would be too many', async t => {
+  const { send } = await newShop()
+  const orders = [
+    { c: 'a', at: '2025-01-05', amount: null },
+    { c: 'a', at: '2025-02-05', amount: '7' },
+    { c: 'b', at: '2025-01-20', amount: '5' }
+  ]
+  await order(send, orders)
+  const { value, excluded, warnings } = await retention(send, { asOf: '2025-02-28T12:00:00Z' })
+  t.match(value.cohorts, [{ size: 2, cells: [{ revenue: '5', cumulativeRevenuePerCustomer: '2.5' }, { revenue: '7', cumulativeRevenuePerCustomer: '6' }] }]) // prettier-ignore
+  t.match(value.periods[1], { revenueBefore: '5', revenueRetained: '7', revenueRetention: 1.4 })
+  t.match([excluded, warnings], [{ missingAmount: 1, noFxRate: 0 }, [{ code: 'missing_amount', count: 1 }]])
+  const daily = await send('POST', '/v1/metrics/retention', { interval: 'day', asOf: '2026-01-01T00:00:00Z' })
+  t.match(daily, { status: 400, body: { errors: [{ pointer: '/interval', code: 'too_many' }] } })
 })

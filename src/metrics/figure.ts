@@ -59,6 +59,8 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
   summary: string
   /** What is counted: `groupBy` takes its fields. */
   subject?: Resource
+  /** What `groupBy` takes where that are not the fields of the subject. */
+  dimensions?: string[]
   parameters: P
   /** With an `x-type`: the types of buckets and groups are named after it. */
   value: V
@@ -170,6 +172,7 @@ function entryOf(
   config: Omit<CatalogueEntry, 'parameters' | 'dimensions'> & {
     parameters: Record<string, Field>
     subject?: Resource
+    dimensions?: string[]
   }
 ): CatalogueEntry {
   const { name, version, definition, formula, unit, source, subject } = config
@@ -179,7 +182,8 @@ function entryOf(
     default: (schema.default as unknown) ?? null,
     choices: (schema.enum as string[] | undefined) ?? null
   }))
-  const dimensions = subject && config.parameters.groupBy ? dimensionsOf(subject) : []
+  const ofSubject = subject && config.parameters.groupBy ? dimensionsOf(subject) : []
+  const { dimensions = ofSubject } = config
   return { name, version, definition, formula, unit, parameters: entries, dimensions, source }
 }
 

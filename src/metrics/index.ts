@@ -3,6 +3,7 @@ import type { Snapshots } from '../kernel/context.js'
 import { attribution } from './attribution/attribution.js'
 import { catalogue } from './catalogue.js'
 import { churn } from './churn/churn.js'
+import { acquisitionCost } from './cost/acquisition-cost.js'
 import { costPerLead } from './cost/cost-per-lead.js'
 import { stageFlow } from './deals/stage-flow.js'
 import { stalledDeals } from './deals/stalled.js'
@@ -29,6 +30,7 @@ const figures: Figure[] = [
   stalledDeals,
   leadFunnel,
   costPerLead,
+  acquisitionCost,
   attribution,
   lifetimeValue,
   retention,

@@ -4,6 +4,7 @@ import type { Context } from '../kernel/context.js'
 import { deals } from '../resources/deals/resource.js'
 import { leads } from '../resources/leads/resource.js'
 import type { Cuts } from './counted.js'
+import { dealState } from './deal-state.js'
 import { inPeriod, type Frame } from './period.js'
 
 /** Which leads are looked at. */
@@ -36,19 +37,6 @@ export function qualification(ctx: Context, frame: Frame): { join: Sql; at: Sql 
   }
 }
 
-// The last stage of the deal d, and when it came into it.
-const stateOf = (ctx: Context, { asOf, knownAt }: Frame) => sql`
-  left join lateral (
-    select (array_agg(h.kind order by h.at desc, h.seq desc))[1] as kind,
-      max(h.at) filter (where h.entered) as at
-    from (
-      select h.at, h.seq, h.kind, h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
-      from deal_history h
-      where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
-        and h.at <= ${asOf}::timestamptz and h.recorded_at <= ${knownAt}::timestamptz
-    ) h
-  ) w on true`
-
 /**
  * The facts of leads: `facts`, one for each lead with what became of it; or, as a flow, one for each of what happened.
  */
@@ -62,7 +50,7 @@ export function leadFacts(ctx: Context, { frame, cuts, filter, flow }: LeadFunne
     from leads l ${cuts.joins} ${qualified.join}
       left join deals d on ${visible(ctx, deals, 'd')} and d.id = l.deal_id and d.deleted_at is null
         and d.opened_at <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz
-      ${stateOf(ctx, frame)}
+      ${dealState(ctx, frame)}
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
       and l.created_at <= ${knownAt}::timestamptz and ${filter} ${flow ? empty : inPeriod(raw('l.captured_at'), frame)}`
   const column = (name: string, is: Sql) => sql`, ${is} as ${raw(name)}`

@@ -44,7 +44,8 @@ import { predictedPage } from './predicted/page.js'
 import { lifetimeValueData, predictedParameters, predictedValue } from './predicted/schema.js'
 import { Count } from './rate.js'
 
-const methods = ['historic', 'simple', 'bg_nbd'] as const
+/** How it is found. */
+export const methods = ['historic', 'simple', 'bg_nbd'] as const
 
 const parameters = {
   ...commonParameters,
@@ -189,7 +190,8 @@ interface Found extends Summary, Numbers {
   customerPage?: CustomerValue[]
 }
 
-async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+/** Answers a request. */
+export async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
   refuseIdle(request)
   if ((request.given.method ?? 'historic') !== 'historic') return predicted(ctx, request, frame)
   authorize(ctx, orders.permissions.read)

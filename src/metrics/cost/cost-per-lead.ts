@@ -157,27 +157,24 @@ const members = {
   costs: raw('not f.captured')
 }
 
-function tellNulls(
-  { cost, costPerLead, costPerQualifiedLead }: Value,
-  unknown: string,
-  reason: (name: string, code: string) => void
-): void {
-  if (cost === null) for (const name of ['cost', 'spendWithoutLeads']) reason(name, unknown)
-  if (costPerLead === null) reason('costPerLead', cost === null ? unknown : 'no_leads')
+type Reason = (pointer: string, code: string) => void
+
+function told(value: Value, unknown: string, reason: Reason): Value {
+  const { cost, costPerLead, costPerQualifiedLead } = value
+  if (cost === null) for (const name of ['cost', 'spendWithoutLeads']) reason(`/${name}`, unknown)
+  if (costPerLead === null) reason('/costPerLead', cost === null ? unknown : 'no_leads')
   if (costPerQualifiedLead === null)
-    reason('costPerQualifiedLead', cost === null ? unknown : 'no_qualified_leads')
+    reason('/costPerQualifiedLead', cost === null ? unknown : 'no_qualified_leads')
+  return value
 }
 
 function valueOf(row: Found, { reason, ids }: Notes<Found>): Value {
   const { cost, leads: n, qualified, costPerLead, costPerQualifiedLead, spendWithoutLeads } = row
-  const found = { cost, leads: n, qualified, costPerLead, costPerQualifiedLead, spendWithoutLeads }
-  tellNulls(found, row.noFxRate > 0 ? 'no_fx_rate' : 'no_cost_recorded', (name, code) =>
-    reason(`/${name}`, code)
-  )
   ids('/cost', [row], 'costs')
   ids('/leads', [row], 'leads')
   ids('/qualified', [row], 'qualified')
-  return found
+  const found = { cost, leads: n, qualified, costPerLead, costPerQualifiedLead, spendWithoutLeads }
+  return told(found, row.noFxRate > 0 ? 'no_fx_rate' : 'no_cost_recorded', reason)
 }
 
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
@@ -202,14 +199,17 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   }
 }
 
-const fromRows = ({ cost, leads: n, qualified, per, without }: GivenCosts): Value => ({
-  cost,
-  leads: n,
-  qualified,
-  costPerLead: per('leads'),
-  costPerQualifiedLead: per('qualified'),
-  spendWithoutLeads: without('leads')
-})
+function fromRows({ cost, leads: n, qualified, per, without }: GivenCosts, reason: Reason): Value {
+  const found = {
+    cost,
+    leads: n,
+    qualified,
+    costPerLead: per('leads'),
+    costPerQualifiedLead: per('qualified'),
+    spendWithoutLeads: without('leads')
+  }
+  return told(found, 'no_cost_recorded', reason)
+}
 
 /** What leads cost. */
 export const costPerLead = figure({
@@ -219,10 +219,10 @@ export const costPerLead = figure({
   definition,
   formula,
   unit: 'money in the currency of the answer, for each lead',
-  subject: leads,
+  dimensions: [...ofCampaign, ...ofChannel],
   source: 'Farris et al., Marketing Metrics.',
   parameters,
   value,
   answer,
-  data: givenCosts(fromRows, (costs, reason) => tellNulls(fromRows(costs), 'no_cost_recorded', reason))
+  data: givenCosts(fromRows)
 })

@@ -58,11 +58,10 @@ function costsOf(rows: readonly Row[]): GivenCosts {
 
 /**
  * A figure of costs out of given rows: a group for each, and over all of them what all recorded costs are for each of
- * all. `whyNull` says why members of a value are null.
+ * all. `reason` takes pointers within the value.
  */
 export const givenCosts = <V extends object>(
-  valueOf: (costs: GivenCosts) => V,
-  whyNull: (costs: GivenCosts, reason: (name: string, code: string) => void) => void
+  valueOf: (costs: GivenCosts, reason: (pointer: string, code: string) => void) => V
 ) => ({
   schema,
   answer(
@@ -71,11 +70,8 @@ export const givenCosts = <V extends object>(
     frame: Frame
   ): Answered<V> {
     const reasons: Record<string, string> = {}
-    const told = (pointer: string, of: readonly Row[]) => {
-      const costs = costsOf(of)
-      whyNull(costs, (name, code) => void (reasons[`${pointer}/${name}`] = code))
-      return valueOf(costs)
-    }
+    const told = (pointer: string, of: readonly Row[]) =>
+      valueOf(costsOf(of), (within, code) => void (reasons[pointer + within] = code))
     const currency = given.currency ?? frame.baseCurrency
     return {
       parameters: { currency },
