@@ -9,6 +9,7 @@ type Account = Record<
   string
 >
 type Agent = Record<'sales_agent' | 'manager' | 'regional_office', string>
+type Product = Record<'product' | 'series' | 'sales_price', string>
 type Opportunity = Record<
   | 'opportunity_id'
   | 'sales_agent'
@@ -87,8 +88,14 @@ function known(ids: Map<string, string>, name: string): string {
   return id
 }
 
+const toProduct = (row: Product): Upsert => ({
+  externalId: row.product,
+  body: { name: row.product, family: row.series, listPrice: row.sales_price, currency: 'USD' }
+})
+
 interface Known {
   companies: Map<string, string>
+  products: Map<string, string>
   users: Map<string, string>
   stageId(name: string): string
   /** When a deal without any date is taken to have been opened. */
@@ -120,6 +127,7 @@ function toDeal(row: Opportunity, all: Known): Upsert {
       currency: 'USD',
       companyId: row.account === '' ? null : known(all.companies, row.account),
       ownerId: known(all.users, row.sales_agent),
+      productId: known(all.products, product),
       customFields: { product },
       history: toHistory(row, all)
     }
@@ -135,20 +143,28 @@ function firstEngagement(rows: readonly Opportunity[], { tell }: Loading): strin
   return midnight(first)
 }
 
-/** Loads accounts, agents and opportunities of the hardware seller as companies, users and deals. */
+/** Loads accounts, agents and opportunities of the hardware seller as companies, products, users and deals. */
 export async function loadOpportunities(loading: Loading, folder: string): Promise<Record<string, Counts>> {
   const { client, tell } = loading
   const accounts: Account[] = await readCsv(folder, 'accounts.csv')
   const agents: Agent[] = await readCsv(folder, 'sales_teams.csv')
+  const priced: Product[] = await readCsv(folder, 'products.csv')
   const rows: Opportunity[] = await readCsv(folder, 'sales_pipeline.csv')
   tell(`${accounts.length} companies, ${agents.length} users …`)
   const companies = await client.upsert('companies', source, accounts.map(toCompany))
   const parents = await client.upsert('companies', source, toParents(accounts, companies.ids))
+  const products = await client.upsert('products', source, priced.map(toProduct))
   const users = await client.upsert('users', source, agents.map(toUser))
   const { stageId, counts: pipelines } = await loadPipeline(loading, source, pipeline)
   const undatedAt = firstEngagement(rows, loading)
   tell(`${rows.length} deals …`)
-  const all: Known = { companies: companies.ids, users: users.ids, stageId, undatedAt }
+  const all: Known = {
+    companies: companies.ids,
+    products: products.ids,
+    users: users.ids,
+    stageId,
+    undatedAt
+  }
   const deals = await client.upsert(
     'deals',
     source,
@@ -157,6 +173,7 @@ export async function loadOpportunities(loading: Loading, folder: string): Promi
   return {
     companies: companies.counts,
     parents: parents.counts,
+    products: products.counts,
     users: users.counts,
     pipelines,
     deals: deals.counts

@@ -67,7 +67,14 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
   ages?(given: Given<P>): boolean
   answer(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<Answered<Static<V>>>
   /** What POST takes as `data`, and the same figure out of it. */
-  data?: { schema: D; answer(data: Static<D>, request: Request<Given<P>>, frame: Frame): Answered<Static<V>> }
+  data?: {
+    schema: D
+    answer(
+      data: Static<D>,
+      request: Request<Given<P>>,
+      frame: Frame
+    ): Answered<Static<V>> | Promise<Answered<Static<V>>>
+  }
   /** The answer as a picture. */
   chart?(answer: Record<string, unknown>): string
 }
@@ -196,9 +203,9 @@ export function figure<
       more,
       warnings = [],
       ...answered
-    } = request.data
+    } = await (request.data
       ? data!.answer(request.data as Static<D>, request, frame)
-      : await config.answer(ctx, request, frame)
+      : config.answer(ctx, request, frame))
     const { timeZone, asOf, knownAt } = frame
     return {
       metric: name,

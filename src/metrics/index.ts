@@ -1,6 +1,7 @@
 import type { Operation } from '../kernel/operation.js'
 import type { Snapshots } from '../kernel/context.js'
 import { catalogue } from './catalogue.js'
+import { forecast } from './deals/forecast.js'
 import { stageFlow } from './deals/stage-flow.js'
 import { stalledDeals } from './deals/stalled.js'
 import { velocity } from './deals/velocity.js'
@@ -11,7 +12,17 @@ import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
 import { Shared } from './shared.js'
 
-const figures = [funnel, stageFlow, timeInStage, timeToClose, winRate, velocity, stalledDeals, lifetimeValue]
+const figures = [
+  funnel,
+  stageFlow,
+  timeInStage,
+  timeToClose,
+  winRate,
+  velocity,
+  stalledDeals,
+  forecast,
+  lifetimeValue
+]
 
 /** The calls of all figures, after the catalogue of them. */
 export function metricOperations(snapshots: Snapshots): Operation[] {

@@ -15,6 +15,7 @@ import {
   type Outlook,
   type ValueSettings
 } from './customer-value.js'
+import { intervalOf, type Interval, type IntervalTask } from './forecast-interval.js'
 import type { Journey } from './journeys.js'
 import { fitLogistic, type Logistic, type Observations, type Regularisation } from './logistic.js'
 
@@ -28,6 +29,8 @@ export const tasks = {
 
   logistic: (task: { observed: Observations; regularisation: Regularisation }): Logistic =>
     fitLogistic(task.observed, task.regularisation),
+
+  forecastIntervals: (asked: readonly IntervalTask[]): Interval[] => asked.map(intervalOf),
 
   customerFit: (customers: Customer[]): Fitted => fit(customers),
 
