@@ -14,15 +14,17 @@ Child,retail,1999,251.41,495,Korea,Parent
 Parent,technolgy,1996,1100.04,2822,United States,
 `
 const teams = 'sales_agent,manager,regional_office\nMei-Mei Johns,Melvin Marxen,Central\n'
+const products = 'product,series,sales_price\nGTX Pro,GTX,4821\nMG Special,MG,55\n'
 const header = 'opportunity_id,sales_agent,product,account,deal_stage,engage_date,close_date,close_value\n'
 
-t.test('opportunities become companies, users and deals', async t => {
+t.test('opportunities become companies, products, users and deals', async t => {
   const app = await testApp(t)
   const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })
   const send = sender(origin, app.key)
   const folder = t.testdir({
     'accounts.csv': accounts,
     'sales_teams.csv': teams,
+    'products.csv': products,
     'sales_pipeline.csv': `${header}A,Mei-Mei Johns,GTXPro,Child,Won,2016-10-20,2017-03-01,1054
 B,Mei-Mei Johns,MG Special,,Lost,2016-10-21,2017-03-02,0
 C,Mei-Mei Johns,MG Special,,Prospecting,,,
@@ -49,13 +51,14 @@ C,Mei-Mei Johns,MG Special,,Prospecting,,,
 
   t.test('a deal has its owner, product and past', async t => {
     const path = '/v1/deals/external/crm-opportunities'
-    const won = (await send('GET', `${path}/A?include=owner,company,stage`)).body
+    const won = (await send('GET', `${path}/A?include=owner,company,product,stage`)).body
     t.match(won, {
       status: 'won',
       amount: '1054',
       openedAt: '2016-10-20T00:00:00.000Z',
       closedAt: '2017-03-01T00:00:00.000Z',
       customFields: { product: 'GTX Pro' },
+      product: { name: 'GTX Pro', listPrice: '4821' },
       stage: { name: 'Won' },
       company: { name: 'Child' },
       owner: { email: 'mei-mei.johns@example.com', role: 'rep' }

@@ -7,6 +7,7 @@ import { stalledDeals } from './deals/stalled.js'
 import { velocity } from './deals/velocity.js'
 import { timeInStage } from './deals/time-in-stage.js'
 import { timeToClose } from './deals/time-to-close.js'
+import { forecastWaterfall } from './deals/waterfall.js'
 import { winRate } from './deals/win-rate.js'
 import { funnel } from './funnel.js'
 import { lifetimeValue } from './lifetime-value.js'
@@ -21,6 +22,7 @@ const figures = [
   velocity,
   stalledDeals,
   forecast,
+  forecastWaterfall,
   lifetimeValue
 ]
 
