@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { testApp } from './helpers/app.js'
 import { done, makePipeline, type Pipeline } from './helpers/funnel.js'
+import { identity } from './helpers/identity.js'
 import { workspaceOf } from './helpers/workspace.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
@@ -22,7 +23,10 @@ const time = fc.oneof(
 const row = fc.record({
   at: time,
   stage: fc.constantFrom('a', 'a', 'b', 'b', 'c', 'won', 'lost', 'x'),
-  amount: fc.oneof(fc.constant(null), fc.integer({ min: 0, max: 99_999 }).map(cents => new Big(cents).div(100).toFixed())),
+  amount: fc.oneof(
+    fc.constant(null),
+    fc.integer({ min: 0, max: 99_999 }).map(cents => new Big(cents).div(100).toFixed())
+  ),
   currency: fc.constantFrom('EUR', 'EUR', 'USD', 'XTS'),
   expectedCloseDate: fc.oneof(fc.constant(null), fc.integer({ min: 0, max: 25 }).map(day))
 })
@@ -46,12 +50,23 @@ type World = Awaited<ReturnType<typeof world>>
 async function store({ request, stage }: World, histories: readonly Row[][]): Promise<void> {
   const operations = histories.map(rows => ({
     op: 'create',
-    body: { name: 'Deal', history: rows.map(({ stage: name, at, ...values }) => ({ stageId: stage[name], at: iso(at), ...values })) }
+    body: {
+      name: 'Deal',
+      history: rows.map(({ stage: name, at, ...values }) => ({
+        stageId: stage[name],
+        at: iso(at),
+        ...values
+      }))
+    }
   }))
   await done(request('POST', '/v1/deals/batch', { atomic: true, operations }))
 }
 
-async function ask({ request, here }: { request: World['request']; here: Pipeline }, name: string, parameters: object) {
+async function ask(
+  { request, here }: { request: World['request']; here: Pipeline },
+  name: string,
+  parameters: object
+) {
   return await done(request('POST', `/v1/metrics/${name}`, { pipelineId: here.id, ...parameters }))
 }
 
@@ -89,9 +104,11 @@ t.test('the waterfall balances, and agrees with forecasts and win rates', async 
       check(value.lost === (rate.value.lostValue ?? '0'), 'lost', value, rate.value)
       const then = { ...period, deals: which, backtest: 0, methods: ['weighted'] }
       const before = await ask(here, 'forecast', { ...then, asOf: iso(from - 1) })
-      if (to > from) check(value.openAtStart === (before.value.amount ?? '0'), 'at the start', value, before.value)
+      if (to > from)
+        check(value.openAtStart === (before.value.amount ?? '0'), 'at the start', value, before.value)
       const after = await ask(here, 'forecast', { ...then, asOf: iso(to - 1) })
-      if (which === 'open') check(value.openAtEnd === (after.value.amount ?? '0'), 'at the end', value, after.value)
+      if (which === 'open')
+        check(value.openAtEnd === (after.value.amount ?? '0'), 'at the end', value, after.value)
     }
   })
   await fc.assert(holds, { numRuns: 12 })
@@ -100,7 +117,9 @@ t.test('the waterfall balances, and agrees with forecasts and win rates', async 
 
 t.test('a weighted forecast is linear in amounts and no more than they are', async t => {
   const share = fc.integer({ min: 0, max: 100 }).map(n => n / 100)
-  const given = fc.array(fc.record({ amount: fc.integer({ min: 0, max: 1_000_000 }), p: share }), { maxLength: 10 })
+  const given = fc.array(fc.record({ amount: fc.integer({ min: 0, max: 1_000_000 }), p: share }), {
+    maxLength: 10
+  })
   const { request } = await workspaceOf(app, 'given')
   const weighted = async (asked: { amount: number; p: number }[]) => {
     const data = { deals: asked.map(({ amount, p }) => ({ amount: String(amount), p })) }
@@ -132,20 +151,33 @@ t.test('nothing, and no deals of others', async t => {
   t.equal(found.value.backtest.best, null)
 })
 
-t.test('a rep who sees own deals forecasts those', async t => {
-  const { workspaceId, request, make } = await workspaceOf(app, 'owned')
-  const pipeline = await makePipeline(request, ['a', 'won:won', 'lost:lost'])
-  const role = await done(request('POST', '/v1/roles', { name: 'Own deals', scopes: ['deals:read', 'metrics:read'], rowScope: 'own' }))
-  const users: string[] = []
-  for (const name of ['mine', 'theirs']) users.push(await make('users', { name, email: `${name}@example.com`, role: 'rep' }))
-  for (const [i, ownerId] of [...users, null].entries())
-    await make('deals', {
-      name: 'Deal',
-      ownerId,
-      amount: String(10 ** i),
-      currency: 'EUR',
-      probability: 0.5,
-      history: [{ stageId: pipeline.stage.a, at: '2025-01-01T00:00:00Z' }]
-    })
-  t.ok(role.id && workspaceId)
+t.test('who sees own deals forecasts those', async t => {
+  const { call } = app
+  const { newUser, tokenOf } = identity(app)
+  const scopes = ['deals:read', 'metrics:read']
+  await done(call('POST', '/v1/roles', { key: 'sees_own', name: 'Own deals', scopes, rowScope: 'own' }))
+  const mine = await newUser('sees_own')
+  const theirs = await newUser('sees_own')
+  const { stage } = await makePipeline(call, ['a', 'won:won', 'lost:lost'])
+  for (const [i, ownerId] of [mine.id, theirs.id, null].entries()) {
+    const [amount, currency] = [String(10 ** i), 'EUR']
+    const history = [{ stageId: stage.a, at: '2025-01-01T00:00:00Z', amount, currency, ownerId }]
+    await done(
+      call('POST', '/v1/deals', { name: 'Deal', ownerId, amount, currency, probability: 0.5, history })
+    )
+  }
+  const authorization = `Bearer ${tokenOf(theirs)}`
+  const path = '?from=2025-02-01&to=2025-03-01&asOf=2025-02-01T00:00:00Z&deals=open'
+  const own = await done(call('GET', `/v1/metrics/forecast${path}`, undefined, { authorization }))
+  t.match(own.value, { openDeals: 1, amount: '10' })
+  const all = await done(call('GET', `/v1/metrics/forecast${path}`))
+  t.match(all.value, { openDeals: 3, amount: '111' })
+  const waterfall = await done(
+    call('GET', `/v1/metrics/forecast-waterfall${path}`, undefined, { authorization })
+  )
+  t.match(waterfall.value, { openAtStart: '10', openAtEnd: '10' })
+  const priced = await call('GET', `/v1/metrics/forecast${path}&missingAmount=list_price`, undefined, {
+    authorization
+  })
+  t.match([priced.status, priced.body.scope], [403, 'products:read'])
 })
