@@ -37,19 +37,19 @@ export function waterfallFacts(scope: DealScope, expectedOnly: boolean): Sql {
   const first = sql`${start}::timestamptz`
   const last = sql`${end}::timestamptz`
   const day = (at: Sql) => localDay(frame.workspaceZone, at)
-  const member = (v: 'v' | 'v0') =>
+  const member = (v: 'v' | 'begun') =>
     expectedOnly
       ? sql`coalesce(${raw(v)}.expected_close_date is not null and ${inWindow(raw(`${v}.expected_close_date`), frame)}, false)`
       : sql`true`
-  const value = (v: 'v' | 'v0', at: Sql) =>
+  const value = (v: 'v' | 'begun', at: Sql) =>
     sql`round(${converted(raw(`${v}.amount`), raw(`${v}.currency`), day(at))}, 10)`
   const lastDay = sql`case when s.state = 'open' then ${last} else w.last_at end`
   return sql`${ctes}, stood as materialized (
     select d.id, s0.state as state_before, s.state, w.first_at, w.last_at,
-      coalesce(s0.state = 'open', false) and ${member('v0')} as was_in,
+      coalesce(s0.state = 'open', false) and ${member('begun')} as was_in,
       coalesce(s.state = 'open', false) and ${member('v')} as is_in,
       coalesce(s.state in ('won', 'lost') and w.last_at > ${first}, false) as closed,
-      v0.amount as amount_before, v.amount, ${value('v0', first)} as was, ${value('v0', lastDay)} as was_later,
+      begun.amount as amount_before, v.amount, ${value('begun', first)} as was, ${value('begun', lastDay)} as was_later,
       ${value('v', lastDay)} as value ${cuts.keys}
     from deals d ${cuts.joins} cross join lateral (
       select (array_agg(f.stage order by f.at desc, f.seq desc) filter (where f.at <= ${first}))[1] as stage_before,
@@ -60,7 +60,7 @@ export function waterfallFacts(scope: DealScope, expectedOnly: boolean): Sql {
     ) w cross join lateral (
       select case when w.stage_before is not null then ${stateOf(scope, raw('w.stage_before'))} end as state
     ) s0 cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
-    ${dealValuesAt(ctx, frame, 'd', 'v0', 'last', first, sql`and s0.state = 'open'`)}
+    ${dealValuesAt(ctx, frame, 'd', 'begun', 'last', first, sql`and s0.state = 'open'`)}
     ${dealValuesAt(ctx, frame, 'd', 'v', 'last', last)}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}
       and w.least < ${pipeline.own}::int
