@@ -5,6 +5,8 @@ import { catalogue } from './catalogue.js'
 import { churn } from './churn/churn.js'
 import { acquisitionCost } from './cost/acquisition-cost.js'
 import { costPerLead } from './cost/cost-per-lead.js'
+import { forecast } from './deals/forecast.js'
+import { forecastWaterfall } from './deals/waterfall.js'
 import { stageFlow } from './deals/stage-flow.js'
 import { stalledDeals } from './deals/stalled.js'
 import { timeInStage } from './deals/time-in-stage.js'
@@ -28,6 +30,8 @@ const figures: Figure[] = [
   winRate,
   velocity,
   stalledDeals,
+  forecast,
+  forecastWaterfall,
   leadFunnel,
   costPerLead,
   acquisitionCost,

@@ -15,6 +15,7 @@ import {
   type Outlook,
   type ValueSettings
 } from './customer-value.js'
+import { intervalOf, type Interval, type IntervalTask } from './forecast-interval.js'
 import type { Journey } from './journeys.js'
 import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
 
@@ -28,6 +29,8 @@ export const tasks = {
   }): ModelCredits[][] => task.sets.map(journeys => attribute(journeys, task.models, task.settings)),
 
   leadModel: (task: LeadTask): LeadModel => leadModel(task),
+
+  forecastIntervals: (asked: readonly IntervalTask[]): Interval[] => asked.map(intervalOf),
 
   customerFit: (customers: Customer[]): Fitted => fit(customers),
 

@@ -1,0 +1,146 @@
+import { Big } from 'big.js'
+import { decimalOf, shownDecimal } from '../models/exact.js'
+import { cumulativeIncidence, incidenceAt, survivalAt, type SurvivalCurve } from '../models/survival.js'
+import type { OpenDeal, Snapshot } from './forecast-snapshot.js'
+
+/** How open deals are weighed. */
+export const weighing = [
+  'weighted',
+  'win_rate',
+  'stage_conversion',
+  'age_conditional',
+  'stage_age_conditional'
+] as const
+
+/** How a window is forecast: by its open deals, or by what another window brought. */
+export const forecastMethods = [...weighing, 'run_rate', 'seasonal'] as const
+
+export type Weighing = (typeof weighing)[number]
+export type ForecastMethod = (typeof forecastMethods)[number]
+
+/** Fewer closed deals than these make no probability of a stage. */
+export const leastClosed = 30
+
+/** How likely a deal is won; null while unknown. */
+interface Odds {
+  p: number | null
+  /** Whether its stage had too few closed deals. */
+  fellBack: boolean
+}
+
+type Weigh = (deal: OpenDeal) => Odds
+
+const known = (p: number | null): Odds => ({ p, fellBack: false })
+
+function remembered<K, V>(find: (key: K) => V): (key: K) => V {
+  const found = new Map<K, V>()
+  return key => {
+    if (!found.has(key)) found.set(key, find(key))
+    return found.get(key)!
+  }
+}
+
+const pipelineRate = ({ won, lost }: Snapshot) => (won + lost === 0 ? null : won / (won + lost))
+
+function byStage(snapshot: Snapshot): Weigh {
+  const { won, lostFurthest } = snapshot
+  const overall = pipelineRate(snapshot)
+  const rateOf = remembered((position: number): Odds => {
+    const closed = won + lostFurthest.reduce((n, furthest) => n + Number(furthest >= position), 0)
+    return closed < leastClosed ? { p: overall, fellBack: true } : known(won / closed)
+  })
+  return deal => rateOf(deal.position)
+}
+
+// The share of those still open at an age that are won within the window.
+function within(curve: SurvivalCurve, age: number, { moment: { lead, horizon } }: Snapshot): number {
+  const by = (days: number) => incidenceAt(curve, 0, age + days)
+  return (by(horizon ?? Infinity) - by(lead)) / survivalAt(curve, age)
+}
+
+function byAge(snapshot: Snapshot): Weigh {
+  const { wonDays, lostDays, open } = snapshot
+  if (pipelineRate(snapshot) === null) return () => known(null)
+  const curve = cumulativeIncidence(
+    [wonDays, lostDays],
+    open.map(d => d.days)
+  )
+  return deal => known(within(curve, deal.days, snapshot))
+}
+
+function byStageAge(snapshot: Snapshot): Weigh {
+  const { won, lost, open } = snapshot.times
+  const whole = byAge(snapshot)
+  const curveOf = remembered((stage: number) => {
+    const [ofWon = [], ofLost = []] = [won.get(stage), lost.get(stage)]
+    if (ofWon.length + ofLost.length < leastClosed) return undefined
+    return cumulativeIncidence([ofWon, ofLost], open.get(stage) ?? [])
+  })
+  return deal => {
+    const curve = curveOf(deal.stage)
+    return curve ? known(within(curve, deal.stageDays, snapshot)) : { ...whole(deal), fellBack: true }
+  }
+}
+
+const weighers: Record<Weighing, (snapshot: Snapshot) => Weigh> = {
+  weighted: () => deal => known(deal.probability),
+  win_rate: snapshot => () => known(pipelineRate(snapshot)),
+  stage_conversion: byStage,
+  age_conditional: byAge,
+  stage_age_conditional: byStageAge
+}
+
+/** A deal with a known amount and how likely it is won. */
+export interface Weighed {
+  deal: OpenDeal & { amount: Big }
+  p: number
+}
+
+/** What open deals are expected to bring. */
+export interface Estimate {
+  /** Null where the odds of none of the deals are known. */
+  expectedWon: number | null
+  /** Null where there is no deal whose amount and odds are known. */
+  value: string | null
+  /** The standard deviation of the value, of deals that do not depend on each other. */
+  sd: string | null
+  /** How many deals have unknown odds. */
+  unknown: number
+  /** How many deals are in stages with too few closed deals. */
+  fallback: number
+  weighed: Weighed[]
+}
+
+const hasAmount = (deal: OpenDeal): deal is OpenDeal & { amount: Big } => deal.amount !== null
+
+// Deals of the same odds are added up before they are weighed.
+function expected(weighed: readonly Weighed[]): Big {
+  const amounts = new Map<number, Big>()
+  for (const { deal, p } of weighed) amounts.set(p, deal.amount.plus(amounts.get(p) ?? 0))
+  return [...amounts].reduce((sum, [p, amount]) => sum.plus(amount.times(p)), new Big(0))
+}
+
+/** What some of the open deals of a snapshot are expected to bring, by a method. */
+export function estimate(deals: readonly OpenDeal[], weigh: Weigh): Estimate {
+  const odds = deals.map(deal => ({ deal, ...weigh(deal) }))
+  const likely = odds.filter((o): o is typeof o & { p: number } => o.p !== null)
+  const weighed = likely.flatMap(({ deal, p }) => (hasAmount(deal) ? [{ deal, p }] : []))
+  const variance = weighed.reduce((sum, { deal: { amount, drawn }, p }) => {
+    return sum + p * (1 - p) * Number(amount) ** 2 + p * (drawn?.variance ?? 0)
+  }, 0)
+  const nothing = deals.length > 0 && weighed.length === 0
+  return {
+    expectedWon: deals.length > 0 && likely.length === 0 ? null : likely.reduce((sum, { p }) => sum + p, 0),
+    value: nothing ? null : shownDecimal(expected(weighed)),
+    sd: nothing ? null : decimalOf(Math.sqrt(variance)),
+    unknown: odds.length - likely.length,
+    fallback: odds.filter(o => o.fellBack).length,
+    weighed
+  }
+}
+
+/** How a method weighs the open deals of a snapshot. */
+export const weigherOf = (method: Weighing, snapshot: Snapshot): Weigh => weighers[method](snapshot)
+
+export const isWeighing = (method: ForecastMethod): method is Weighing =>
+  (weighing as readonly string[]).includes(method)

@@ -1,0 +1,149 @@
+import sql, { join, raw, type Sql } from 'sql-template-tag'
+import type { Context } from '../../kernel/context.js'
+import { Closed, Computed, Enum, type Static } from '../../kernel/schema.js'
+import { deals } from '../../resources/deals/resource.js'
+import { counted, type Notes, type Numbers } from '../counted.js'
+import { CurrencyParameter } from '../currency.js'
+import { figure, type Answered } from '../figure.js'
+import { GroupAtParameter, GroupByParameter } from '../groups.js'
+import { shown } from '../money.js'
+import {
+  commonParameters,
+  described,
+  FilterParameter,
+  PipelineParameter,
+  type Given,
+  type Request
+} from '../parameters.js'
+import type { Frame } from '../period.js'
+import { amountWarnings } from './facts.js'
+import { dealScope } from './scope.js'
+import { waterfallFacts } from './waterfall-sql.js'
+
+const parameters = {
+  ...commonParameters,
+  pipelineId: PipelineParameter(),
+  deals: described(
+    Enum('ForecastDeals', ['expected', 'open']),
+    'Open deals that are expected to close in the period; or all open ones, where expected closes are not kept.',
+    'expected'
+  ),
+  currency: CurrencyParameter(),
+  filter: FilterParameter(deals),
+  groupBy: GroupByParameter(deals),
+  groupAt: GroupAtParameter()
+}
+
+type Asked = Request<Given<typeof parameters>>
+
+const value = Closed(
+  {
+    openAtStart: Computed('What the open deals were worth at the start.'),
+    created: Computed('Deals opened in the period.'),
+    pulledIn: Computed(
+      'Deals that came to be expected in the period, or were closed in it though they were not.'
+    ),
+    reopened: Computed('Deals that were closed at the start and opened again.'),
+    amountUp: Computed('By how much deals rose.'),
+    amountDown: Computed('By how much deals fell.'),
+    pushedOut: Computed('Deals no longer expected in the period, or handed over to another pipeline.'),
+    lost: Computed('Deals lost in the period.'),
+    won: Computed('Deals won in the period.'),
+    currencyRevaluation: Computed(
+      'What exchange rates did to the deals of the start; below 0 if they lowered it.'
+    ),
+    openAtEnd: Computed('What the open deals are worth at the end, or now.')
+  },
+  { 'x-type': 'ForecastWaterfall', description: 'What became of the open deals in a period, in money.' }
+)
+
+type Value = Static<typeof value>
+type Part = keyof Value
+
+// What each part adds up, and of which deals.
+const parts: Record<Part, { of: string; met: string }> = {
+  openAtStart: { of: 'f.was', met: 'f.was_in' },
+  created: { of: 'f.value', met: `f.entered = 'created'` },
+  pulledIn: { of: 'f.value', met: `f.entered = 'pulledIn'` },
+  reopened: { of: 'f.value', met: `f.entered = 'reopened'` },
+  amountUp: { of: 'f.change', met: 'f.change > 0' },
+  amountDown: { of: '-f.change', met: 'f.change < 0' },
+  pushedOut: { of: 'f.was', met: `f.left = 'pushedOut'` },
+  lost: { of: 'f.value', met: `f.left = 'lost'` },
+  won: { of: 'f.value', met: `f.left = 'won'` },
+  currencyRevaluation: { of: 'f.revaluation', met: 'f.revaluation <> 0' },
+  openAtEnd: { of: 'f.value', met: 'f.is_in' }
+}
+
+const names = Object.keys(parts) as Part[]
+
+const sums: Sql = join(
+  names.map(name => {
+    const { of, met } = parts[name]
+    return sql`coalesce(${shown(raw(`sum(${of}) filter (where ${met})`))}, '0') as ${raw(`"${name}Value"`)}`
+  }),
+  ', '
+)
+
+type Found = Numbers & Record<Part, number> & Record<`${Part}Value`, string>
+
+function toldOf(row: Found, { ids }: Notes<Found>): Value {
+  for (const name of names) ids(`/${name}`, [row], name)
+  return Object.fromEntries(names.map(name => [name, row[`${name}Value`]])) as Value
+}
+
+// What a deal is worth where it counts last.
+const amount = `case when f.left = 'pushedOut' then f.amount_before else f.amount end`
+const worth = `case when f.left = 'pushedOut' then f.was else f.value end`
+
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+  const scope = await dealScope(ctx, request, frame)
+  const { deals: which = 'expected' } = request.given
+  const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
+    ctes: waterfallFacts(scope, which === 'expected'),
+    counts: sums,
+    members: {
+      ...Object.fromEntries(names.map(name => [name, raw(parts[name].met)])),
+      missingAmount: raw(`${amount} is null`),
+      noFxRate: raw(`${amount} is not null and ${worth} is null`)
+    },
+    value: (rows, notes) => toldOf(rows[0]!, notes)
+  })
+  const row = rows[0] as Found & { missingAmount: number; noFxRate: number }
+  const excluded = { missingAmount: row.missingAmount, noFxRate: row.noFxRate }
+  return {
+    parameters: scope.settled,
+    value,
+    reasons,
+    counts: Object.fromEntries([['deals', row.all], ...names.map(name => [name, row[name]])]) as Record<
+      string,
+      number
+    >,
+    excluded,
+    warnings: amountWarnings(excluded),
+    more: { currency: scope.currency, ...more }
+  }
+}
+
+/** The waterfall of the open deals. */
+export const forecastWaterfall = figure({
+  name: 'forecast-waterfall',
+  version: 1,
+  summary: 'What became of the open deals in a period',
+  definition: [
+    'How what was open at the start of a period became what is open at its end, in money. It is about the open deals that are',
+    'expected to close in the period, as a forecast of it is, or about all open ones. A deal closed in the period counts as',
+    'expected in it: where it was not, it was pulled in, and then won or lost. Deals opened, pulled in and reopened count as',
+    'they are at the end, or at their close; pushed out ones as they were at the start; for the others the difference is',
+    'told apart: what the amount did, and what exchange rates did. Open amounts are converted by the latest rate on or before',
+    'the day they are looked at in the workspace’s own zone, those of closed deals by that of the day of the close.'
+  ].join(' '),
+  formula:
+    'openAtStart + created + pulledIn + reopened + amountUp - amountDown - pushedOut - lost - won + currencyRevaluation = openAtEnd.',
+  unit: 'money in the currency of the answer',
+  source: 'Salesforce Collaborative Forecasts guide; pipeline waterfalls as usual in sales reporting.',
+  subject: deals,
+  parameters,
+  value,
+  answer
+})
