@@ -408,9 +408,16 @@ t.test('every figure takes every dimension that its entry names, and keeps to it
   }[]) {
     const names = parameters.map(p => p.name as string)
     const interval = names.includes('interval') ? { interval: 'month' } : {}
-    for (let i = 0; i < dimensions.length; i += 2) {
-      const groupBy = dimensions.slice(i, i + 2)
-      const found = await own('POST', `/v1/metrics/${name}`, { groupBy, ...interval, explain: true })
+    // What is shared by a model is shared by one field.
+    const [model, most] = names.includes('model') ? [{ model: 'linear' }, 1] : [{}, 2]
+    for (let i = 0; i < dimensions.length; i += most) {
+      const groupBy = dimensions.slice(i, i + most)
+      const found = await own('POST', `/v1/metrics/${name}`, {
+        groupBy,
+        ...interval,
+        ...model,
+        explain: true
+      })
       t.equal(found.status, 200, `${name} by ${groupBy.join(' and ')}`)
     }
   }

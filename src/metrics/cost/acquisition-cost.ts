@@ -234,7 +234,7 @@ export const acquisitionCost = figure({
   definition,
   formula,
   unit: 'money in the currency of the answer, for each new customer; months; ratios',
-  dimensions: Object.keys(by),
+  dimensions: ['channel', 'campaignId'],
   source: 'Farris et al., Marketing Metrics (customer acquisition); Skok, SaaS metrics (CAC, payback).',
   parameters,
   value: acquisitionValue,
