@@ -1,8 +1,8 @@
 import t from 'tap'
 import { loadOpportunities } from '../scripts/load/crm-opportunities.js'
 import { loadLoanOffers } from '../scripts/load/loan-offers.js'
-import { closeTo, figure, loaded, referenceSet } from './helpers/reference-sets.js'
-import { expectedOf, near } from './helpers/reference.js'
+import { closeTo, figure, loaded, referenceSet } from './helpers/reference.js'
+import { expectedOf, near } from './helpers/expected.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 

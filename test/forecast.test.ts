@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { Big } from 'big.js'
 import t, { type Test } from 'tap'
 import { loadTenant } from '../scripts/load/tenant-a.js'
-import { closeTo, figure, loaded } from './helpers/reference-sets.js'
-import { edgeCase } from './helpers/reference.js'
+import { closeTo, figure, loaded } from './helpers/reference.js'
+import { edgeCase } from './helpers/expected.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 

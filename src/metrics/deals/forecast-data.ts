@@ -12,7 +12,7 @@ import { intervalTask, type Settings, type Value } from './forecast-value.js'
 export const data = Closed({
   deals: Type.Array(
     Closed({
-      amount: GivenAmount('What the deal would bring.'),
+      amount: described(GivenAmount(), 'What the deal would bring.'),
       p: described(Share(), 'How likely it is won.')
     }),
     { maxItems: 1000, description: 'Open deals.' }
