@@ -14,6 +14,7 @@ import {
   ensureDemoWorkspace,
   findWorkspace,
   refuseTakenName,
+  systemContext,
   WorkspaceError
 } from './resources/identity/create.js'
 import { connect, startServer } from './server.js'
@@ -104,7 +105,7 @@ async function metricsCommand(config: Config, name: string | undefined, args: st
   const known = tableFormats.find(f => f === format)
   if (!known) throw new UsageError(`--format takes ${tableFormats.join(', ')}.`)
   const text = await withDatabase(config, async db =>
-    figureText(db, await findWorkspace(db, workspace), name, parameters, known)
+    figureText(db, systemContext(db, await findWorkspace(db, workspace)), name, parameters, known)
   )
   if (text === undefined) throw new UsageError(`There is no figure ${name}: GET /v1/metrics lists them.`)
   process.stdout.write(text)

@@ -1,6 +1,5 @@
-import type { Database, Snapshots } from '../kernel/context.js'
+import type { Context, Database, Snapshots } from '../kernel/context.js'
 import { invoke, type Answer, type Operation } from '../kernel/operation.js'
-import { systemContext } from '../resources/identity/create.js'
 import { csvLines } from './csv.js'
 import { metricOperations } from './index.js'
 
@@ -53,10 +52,10 @@ async function written(operation: Operation, format: TableFormat, result: unknow
   return write(result as never)
 }
 
-/** Asks a workspace for a figure, with everything in it visible, and answers it as text; errors are those of the API. */
+/** Asks for a figure and answers it as text, undefined where there is none of that name; errors are those of the API. */
 export async function figureText(
   database: Database,
-  workspaceId: string,
+  ctx: Context,
   name: string,
   query: Record<string, string>,
   format: TableFormat
@@ -74,12 +73,6 @@ export async function figureText(
     headers: {},
     body: await written(found, format, result)
   })
-  const { answer } = await invoke(
-    database,
-    systemContext(database, workspaceId),
-    found,
-    { params: {}, query },
-    render
-  )
+  const { answer } = await invoke(database, ctx, found, { params: {}, query }, render)
   return answer.body
 }
