@@ -149,6 +149,18 @@ export const leadFunnel = figure({
   subject: leads,
   source: 'Farris et al., Marketing Metrics; the cohorts of the Close reporting API.',
   parameters,
+  picture: {
+    whole: v => ({
+      kind: 'funnel',
+      steps: [
+        { name: 'Leads', value: v.leads, share: v.leads === 0 ? null : 1 },
+        { name: 'Qualified', value: v.qualified, share: v.toQualified.value },
+        { name: 'With a deal', value: v.withDeal, share: v.toDeal.value },
+        { name: 'Customers', value: v.customers, share: v.toCustomer.value }
+      ]
+    }),
+    compared: { name: 'customers of leads', unit: 'share', of: v => v.toCustomer.value }
+  },
   value,
   ages: given => given.maturedDays !== undefined,
   answer

@@ -15,6 +15,7 @@ import {
 } from '../kernel/schema.js'
 import { orders } from '../resources/orders/resource.js'
 import { IntervalParameter } from './buckets.js'
+import { numberOf } from './charts/of-figure.js'
 import { counted, cutsOf, type Numbers } from './counted.js'
 import { CurrencyParameter } from './currency.js'
 import { figure, type Answered } from './figure.js'
@@ -223,8 +224,6 @@ export async function answer(ctx: Context, request: Asked, frame: Frame): Promis
   }
 }
 
-const known = (money: string | null) => (money === null ? null : Number(money))
-
 /** Customer lifetime value, by what customers brought so far or will. */
 export const lifetimeValue = figure({
   name: 'lifetime-value',
@@ -244,7 +243,7 @@ export const lifetimeValue = figure({
       kind: 'bars',
       unit: 'money',
       names: ['Per customer with value', 'Per customer', 'Per order day'],
-      series: [{ name: 'value', values: [v.mean, v.totalPerCustomer, v.averageOrderValue].map(known) }]
+      series: [{ name: 'value', values: [v.mean, v.totalPerCustomer, v.averageOrderValue].map(numberOf) }]
     }),
     compared: { name: 'value per customer', unit: 'money', of: v => v.totalPerCustomer }
   },

@@ -1,3 +1,4 @@
+import { numberOf } from '../charts/of-figure.js'
 import { Big } from 'big.js'
 import sql from 'sql-template-tag'
 import { authorize } from '../../kernel/authorize.js'
@@ -233,6 +234,9 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   }
 }
 
+// More bars side by side are not told apart.
+const mostSeries = 5
+
 /** What channels and campaigns are credited with. */
 export const attribution = figure({
   name: 'attribution',
@@ -245,6 +249,22 @@ export const attribution = figure({
     'Anderl, Becker, von Wangenheim, Schumann 2016 (Markov); Zhao, Mahboobi, Bagheri 2018 (Shapley); HubSpot (models).',
   subject: deals,
   parameters,
+  picture: {
+    whole({ models }) {
+      const labels = new Map(models.flatMap(m => m.credits.map(c => [c.key, c.label])))
+      const keys = [...labels.keys()]
+      return {
+        kind: 'bars',
+        unit: 'money',
+        names: [...labels.values()],
+        series: models.slice(0, mostSeries).map(({ model, credits }) => ({
+          name: model,
+          values: keys.map(key => numberOf(credits.find(c => c.key === key)?.value ?? null))
+        }))
+      }
+    },
+    compared: { name: 'credited value', unit: 'money', of: v => v.attributed.value }
+  },
   value: attributionValue,
   data: { schema: attributionData, answer: fromData },
   answer

@@ -25,7 +25,9 @@ export interface Drawable<V> {
 const mostGroups = 30
 const mostLines = 5
 
-const numberOf = (value: number | string | null): number | null => (value === null ? null : Number(value))
+/** A number as it is drawn, money too. */
+export const numberOf = (value: number | string | null): number | null =>
+  value === null ? null : Number(value)
 
 function groupBars<V>(
   { compared }: Picture<V>,

@@ -264,6 +264,18 @@ export const churn = figure({
   source:
     'Kaplan, Meier 1958; Farris et al., Marketing Metrics; Skok, SaaS metrics (gross and net retention).',
   parameters,
+  picture: {
+    whole: ({ survival }) => ({
+      kind: 'lines',
+      unit: 'share',
+      stepped: true,
+      axis: { name: 'completed months' },
+      series: [
+        { name: 'still running', points: survival.map((p): [number, number | null] => [p.tenure, p.share]) }
+      ]
+    }),
+    compared: { name: 'monthly churn', unit: 'share', of: v => v.monthlyChurn.value }
+  },
   value,
   answer
 })

@@ -1,3 +1,4 @@
+import { numberOf } from '../charts/of-figure.js'
 import { Big } from 'big.js'
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { authorize } from '../../kernel/authorize.js'
@@ -237,6 +238,15 @@ export const acquisitionCost = figure({
   dimensions: ['channel', 'campaignId'],
   source: 'Farris et al., Marketing Metrics (customer acquisition); Skok, SaaS metrics (CAC, payback).',
   parameters,
+  picture: {
+    whole: v => ({
+      kind: 'bars',
+      unit: 'money',
+      names: ['Per new customer', 'Margin of a month', 'Lifetime value'],
+      series: [{ name: 'money', values: [v.cac, v.monthlyMarginPerCustomer, v.ltv].map(numberOf) }]
+    }),
+    compared: { name: 'cost per new customer', unit: 'money', of: v => v.cac }
+  },
   value: acquisitionValue,
   answer,
   data: givenCosts(fromRows)

@@ -1,3 +1,4 @@
+import { numberOf } from '../charts/of-figure.js'
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { authorize, visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
@@ -222,6 +223,15 @@ export const costPerLead = figure({
   dimensions: [...ofCampaign, ...ofChannel],
   source: 'Farris et al., Marketing Metrics.',
   parameters,
+  picture: {
+    whole: v => ({
+      kind: 'bars',
+      unit: 'money',
+      names: ['Per lead', 'Per qualified lead'],
+      series: [{ name: 'cost', values: [v.costPerLead, v.costPerQualifiedLead].map(numberOf) }]
+    }),
+    compared: { name: 'cost per lead', unit: 'money', of: v => v.costPerLead }
+  },
   value,
   answer,
   data: givenCosts(fromRows)

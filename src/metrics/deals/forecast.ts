@@ -1,3 +1,4 @@
+import { numberOf } from '../charts/of-figure.js'
 import sql, { raw } from 'sql-template-tag'
 import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
@@ -204,6 +205,15 @@ export const forecast = figure({
     'Salesforce Collaborative Forecasts guide; HubSpot forecast tool; Aalen, Johansen 1978; Hyndman, Athanasopoulos, Forecasting: principles and practice.',
   subject: deals,
   parameters,
+  picture: {
+    whole: ({ methods }) => ({
+      kind: 'bars',
+      unit: 'money',
+      names: methods.map(m => m.method),
+      series: [{ name: 'expected value', values: methods.map(m => numberOf(m.value)) }]
+    }),
+    compared: { name: 'open amount', unit: 'money', of: v => v.amount }
+  },
   value,
   ages: () => true,
   answer,

@@ -125,6 +125,14 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   }
 }
 
+const lowering = new Set<Part>(['amountDown', 'pushedOut', 'lost', 'won'])
+
+const stepOf = (name: Part, value: Value) => ({
+  name: name[0]!.toUpperCase() + name.slice(1).replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`),
+  value: Number(value[name]) * (lowering.has(name) ? -1 : 1),
+  whole: name === 'openAtStart' || name === 'openAtEnd'
+})
+
 /** The waterfall of the open deals. */
 export const forecastWaterfall = figure({
   name: 'forecast-waterfall',
@@ -144,6 +152,10 @@ export const forecastWaterfall = figure({
   source: 'Salesforce Collaborative Forecasts guide; pipeline waterfalls as usual in sales reporting.',
   subject: deals,
   parameters,
+  picture: {
+    whole: v => ({ kind: 'waterfall', unit: 'money', parts: names.map(name => stepOf(name, v)) }),
+    compared: { name: 'open at the end', unit: 'money', of: v => v.openAtEnd }
+  },
   value,
   answer
 })

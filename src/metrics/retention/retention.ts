@@ -139,6 +139,20 @@ export const retention = figure({
   subject: orders,
   source: 'Farris et al., Marketing Metrics; Fader, Hardie 2007, How to project customer retention.',
   parameters,
+  picture: {
+    whole: ({ cohorts }) => ({
+      kind: 'heat',
+      unit: 'share',
+      rows: cohorts.map(c => ({ name: c.from, size: c.size })),
+      columns: [...new Set(cohorts.flatMap(c => c.cells.map(cell => cell.period)))]
+        .sort((a, b) => a - b)
+        .map(String),
+      cells: cohorts.flatMap(({ cells }, row) =>
+        cells.map(({ period, retention, complete }) => ({ row, column: period, value: retention, complete }))
+      )
+    }),
+    compared: { name: 'customers who came back', unit: 'share', of: v => v.repeatRate.value }
+  },
   value: retentionValue,
   answer,
   data: {
