@@ -228,7 +228,9 @@ async function tried(app: TestApp, call: Call, ids: Map<string, string>): Promis
   const at = documented.$ref
     ? (documented.$ref as string).slice(2).split('/')
     : ['paths', path, method.toLowerCase(), 'responses', String(answer.status)]
-  return problems([...at, 'content', type, 'schema'], answer.body).map(p => `${where} ${p}`)
+  return problems([...at, 'content', type, 'schema'], type.endsWith('json') ? answer.body : answer.text).map(
+    p => `${where} ${p}`
+  )
 }
 
 // A stream has no end that could be waited for.

@@ -19,15 +19,17 @@ for (let n = 0; n < 8; n++) {
 
 const figures = ((await call('GET', '/v1/metrics')).body.data as Json[]).map(m => ({
   name: m.name as string,
-  parameters: (m.parameters as Json[]).map(p => p.name as string)
+  parameters: (m.parameters as Json[]).map(p => p.name as string),
+  byOwner: (m.dimensions as string[]).includes('ownerId')
 }))
 const drawn: string[] = []
 
 t.test('every figure that has a picture', async t => {
-  for (const { name, parameters } of figures) {
+  for (const { name, parameters, byOwner } of figures) {
     const path = `/v1/metrics/${name}`
     const { status, headers, text } = await call('GET', path, undefined, svgType)
-    if (status === 406) continue
+    // One that is asked for by POST alone, or has no picture.
+    if (status === 405 || status === 406) continue
     drawn.push(name)
     t.match(
       { status, type: headers['content-type'] },
@@ -38,7 +40,9 @@ t.test('every figure that has a picture', async t => {
     t.equal(XMLValidator.validate(text), true, name)
     t.notMatch(text, /NaN|undefined|\[object/, name)
     const cuts = ['interval=month', 'groupBy=ownerId', 'interval=month&groupBy=ownerId']
-    for (const cut of cuts.filter(c => c.split('&').every(p => parameters.includes(p.split('=')[0]!)))) {
+    for (const cut of cuts
+      .filter(c => byOwner || !c.includes('ownerId'))
+      .filter(c => c.split('&').every(p => parameters.includes(p.split('=')[0]!)))) {
       const picture = await call('GET', `${path}?${cut}`, undefined, svgType)
       t.equal(picture.status, 200, `${name} ${cut}`)
       t.equal(XMLValidator.validate(picture.text), true, `${name} ${cut}`)

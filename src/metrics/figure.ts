@@ -235,6 +235,9 @@ export function figure<
       metric: name,
       version,
       ...answered,
+      ...(parameters.currency && {
+        currency: (request.given as { currency?: string }).currency ?? frame.baseCurrency
+      }),
       ...more,
       parameters: { ...echoed(parameters, request.given), ...answered.parameters },
       timeZone,

@@ -179,8 +179,10 @@ function successSchema(operation: Operation, components: Components): Json {
 
 const textExamples: Record<string, string> = {
   'text/csv': 'part,list,item,deals\r\ntotal,,,12\r\n',
-  'image/svg+xml': '<svg xmlns="http://www.w3.org/2000/svg"/>'
+  'image/svg+xml': '<svg xmlns="http://www.w3.org/2000/svg"/>',
+  'text/html': '<!doctype html><title>Figures</title>'
 }
+const textTypes = ({ formats = {} }: Operation) => Object.keys(formats).filter(type => type in textExamples)
 const asText = (type: string): Json => ({ schema: { type: 'string' }, example: textExamples[type] })
 
 const descriptions: Record<string, string> = {
@@ -207,7 +209,7 @@ function success(operation: Operation, components: Components, created: boolean)
         ? { 'text/event-stream': { schema: { type: 'string' }, example: streamExample } }
         : {
             'application/json': { schema, example: new Examples(components, 'answer').of(schema) },
-            ...Object.fromEntries(Object.keys(operation.formats ?? {}).map(type => [type, asText(type)]))
+            ...Object.fromEntries(textTypes(operation).map(type => [type, asText(type)]))
           }
   }
 }
