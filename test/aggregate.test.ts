@@ -74,7 +74,7 @@ t.test('amounts of several currencies are never added up', async t => {
   const related = { op: 'max', field: 'company.annualRevenue' }
   await refused(t, 'orders', { filter: { currency: { eq: 'EUR' } }, measures: [related] }, '/measures/0/field', 'mixed_currencies') // prettier-ignore
   t.ok(await aggregate('orders', { groupBy: [{ field: 'company.currency' }], measures: [related] }))
-  await make('deals', { name: 'No currency', amount: '5', stageId: await stage() })
+  await make('deals', { name: 'No currency', stageId: await stage() })
   const unknown = await aggregate('deals', { groupBy: [{ field: 'currency' }], measures: [sum] })
   t.match(
     unknown.data,
@@ -267,7 +267,7 @@ t.test('GraphQL names its mistakes, and counts what it costs', async t => {
   const { body } = await ask(
     'groupBy: [{ company: { field: CUSTOM_FIELDS, key: "tier" } }], filter: null, limit: 2'
   )
-  t.match(body, { data: { ordersAggregate: { data: [{ count: 5 }] } }, extensions: { cost: 1000 } })
+  t.match(body, { data: { ordersAggregate: { data: [{ count: 5 }] } }, extensions: { cost: 1002 } })
   const many = Array.from({ length: 51 }, (_, i) => `a${i}: ordersAggregate { buckets }`).join(' ')
   t.match((await graphql(`{ ${many} }`)).body.errors, [{ extensions: { code: 'too_complex' } }])
   const since = `measures: [{ op: MAX, field: CREATED_AT, since: { company: { field: CREATED_AT } }, name: "days" }]`

@@ -12,6 +12,8 @@ const begin = 'begin isolation level repeatable read read only; select pg_backen
 
 /** Reads with statements that `cancel` ends, on the connections of a pool. */
 export function snapshotsOf(pool: pg.Pool, run: Run, cancel: (pid: number) => Promise<unknown>): Snapshots {
+  let ended: Promise<void> | undefined
+
   // A cancellation that comes between two statements is lost, so it is sent again until the work has ended.
   async function end(pid: number, work: { done: boolean }): Promise<void> {
     while (!work.done) {
@@ -63,6 +65,6 @@ export function snapshotsOf(pool: pg.Pool, run: Run, cancel: (pid: number) => Pr
         client.release(broken)
       }
     },
-    close: () => pool.end()
+    close: () => (ended ??= pool.end())
   }
 }
