@@ -24,11 +24,12 @@ t.test('types, filters, transitions and thin payloads choose what is sent', asyn
   for (const [name, body] of Object.entries(filters)) {
     await made({ url: `${endpoint.url}/${name}`, ...body })
   }
-  const small = await created('deals', { name: 'Small', stageId: a, amount: '999.9' })
+  const small = await created('deals', { name: 'Small', stageId: a, amount: '999.9', currency: 'EUR' })
   const big = await created('deals', {
     name: 'Big',
     stageId: b,
     amount: '1000',
+    currency: 'EUR',
     customFields: { tier: 'gold' }
   })
   await call('POST', `/v1/deals/${small}/move`, { stageId: b })
