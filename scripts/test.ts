@@ -88,7 +88,7 @@ function startTap(server: string): ChildProcess {
       '--disable-coverage',
       '--reporter=tap',
       '--jobs=3',
-      '--timeout=300',
+      '--timeout=600',
       ...process.argv.slice(2)
     ],
     {
