@@ -27,6 +27,7 @@ export function snapshotsOf(pool: pg.Pool, run: Run, cancel: (pid: number) => Pr
     read: (db: Db) => Promise<T>,
     stop: AbortSignal
   ): Promise<T> {
+    // Two statements sent as one have two results, which the types of pg do not know.
     const results = (await client.query(begin)) as unknown as [unknown, pg.QueryResult<{ pid: number }>]
     const { pid } = results[1].rows[0]!
     const work = { done: false }

@@ -49,6 +49,7 @@ async function written(operation: Operation, format: TableFormat, result: unknow
   if (format === 'json') return `${JSON.stringify(result, null, 2)}\n`
   const write = operation.formats?.[format === 'csv' ? 'text/csv' : 'image/svg+xml']
   if (!write) throw new Error('That figure has no picture.')
+  // The format is one of the operation that gave the result.
   return write(result as never)
 }
 

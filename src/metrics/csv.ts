@@ -69,6 +69,7 @@ const harmless = (cell: Cell) =>
 
 /** What an answer says as lines: the total, its buckets and its groups, each followed by the items of its lists. */
 export function csvLines(answer: Members): Line[] {
+  // Every figure answers with these members; which others, is its own matter.
   const {
     value,
     buckets = [],

@@ -90,6 +90,7 @@ export const report = (figures: readonly Figure[], computing: Computing): Operat
     query: asQuery(parameters),
     result,
     formats: {
+      // Formats and schema show a report as they need it; what `run` makes has more than the schema says.
       'text/html': report => reportPage(report as unknown as Report),
       'application/json': report => asJson(report as unknown as Report)
     },
@@ -100,6 +101,7 @@ export const report = (figures: readonly Figure[], computing: Computing): Operat
       for (const figure of figures) {
         if (figure.portrait) sections.push(await section(figure, computing, ctx, given))
       }
+      // As above: the formats write it.
       return { given, sections } as never
     }
   })

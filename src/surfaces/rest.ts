@@ -85,6 +85,7 @@ function valueAnswer(
     headers: { 'content-type': `${type}; charset=utf-8`, ...(seenTypes.has(type) && seen) },
     body
   })
+  // The format is one of the operation that gave the result.
   return format ? Promise.resolve(format(result as never)).then(answer) : answer(write(result))
 }
 

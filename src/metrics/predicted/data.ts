@@ -40,6 +40,7 @@ const unknown = {
 }
 
 const answered = (value: object, reasons: Record<string, string>, more: object = {}): Answered<never> => ({
+  // The members that are not there are optional; the type of the whole is declared where this is used.
   value: { ...unknown, customers: 0, ...value } as never,
   parameters: {},
   counts: {},

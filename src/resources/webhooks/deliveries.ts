@@ -3,7 +3,19 @@ import type { Context } from '../../kernel/context.js'
 import { notFound, parameterError } from '../../kernel/errors.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
 import { findRecord } from '../../kernel/read.js'
-import { About, Bool, Closed, Enum, Id, Instant, Integer, Nullable, Text, Type } from '../../kernel/schema.js'
+import {
+  About,
+  Bool,
+  Closed,
+  Enum,
+  Id,
+  Instant,
+  Integer,
+  Nullable,
+  Text,
+  Type,
+  type Static
+} from '../../kernel/schema.js'
 import { byId, JsonValue } from '../../kernel/standard-schemas.js'
 import { webhooks } from './resource.js'
 import { refuseLimited } from './writer.js'
@@ -51,11 +63,7 @@ const columns = sql`d.event_id as id, nullif(d.sequence, 0)::text as sequence, d
 const lastAttempt = sql`left join webhook_attempts a on a.workspace_id = d.workspace_id and a.webhook_id = d.webhook_id
   and a.event_id = d.event_id and a.number = d.attempts`
 
-interface Delivery {
-  [column: string]: unknown
-  id: string
-  createdAt: string
-}
+type Delivery = Static<typeof deliverySchema>
 
 /** Throws a 404 unless the workspace has this endpoint, in the bin or not. */
 export async function mustExist(ctx: Context, id: string): Promise<void> {
@@ -107,7 +115,7 @@ export async function deliveryOf(ctx: Context, id: string, deliveryId: string): 
 }
 
 const attemptsOf = (ctx: Context, id: string, deliveryId: string) =>
-  ctx.db.query(sql`
+  ctx.db.query<Static<typeof attemptSchema>>(sql`
     select a.number, a.at, a.duration_ms as "durationMs", a.url, a.request_headers as "requestHeaders",
       a.response_status as "responseStatus", a.response_body as "responseBody", a.error
     from webhook_attempts a
@@ -143,7 +151,7 @@ export const deliveryReads: Operation[] = [
     ),
     async run(ctx, { id, limit = 50, ...filter }) {
       refuseLimited(ctx)
-      return (await deliveriesOf(ctx, id, { ...filter, limit })) as never
+      return deliveriesOf(ctx, id, { ...filter, limit })
     }
   }),
   operation({
@@ -158,7 +166,7 @@ export const deliveryReads: Operation[] = [
     async run(ctx, { id, deliveryId }) {
       refuseLimited(ctx)
       const delivery = await deliveryOf(ctx, id, deliveryId)
-      return { ...delivery, log: await attemptsOf(ctx, id, deliveryId) } as never
+      return { ...delivery, log: await attemptsOf(ctx, id, deliveryId) }
     }
   })
 ]

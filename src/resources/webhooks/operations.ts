@@ -158,7 +158,7 @@ const testWebhook = operation({
         occurred_at, created_at, body)
       values (${ctx.workspaceId}, ${id}, ${eventId}, 0, ${body.type}, ${webhooks.name}, ${eventId}, ${now}, ${now},
         ${JSON.stringify(body)})`)
-    return (await deliveryOf(ctx, id, eventId)) as never
+    return deliveryOf(ctx, id, eventId)
   }
 })
 

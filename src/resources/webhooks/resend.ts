@@ -107,9 +107,9 @@ async function settle(ctx: Context, id: string, deliveryId: string, skip: boolea
     where workspace_id = ${ctx.workspaceId} and webhook_id = ${id} and event_id = ${deliveryId}
       ${skip ? sql`and status in ('failed', 'pending')` : empty} returning 1`)
   const delivery = await deliveryOf(ctx, id, deliveryId)
-  if (rows.length === 0) throw new KithError('unprocessable', `It is ${String(delivery.status)} already.`)
+  if (rows.length === 0) throw new KithError('unprocessable', `It is ${delivery.status} already.`)
   await wake(ctx, id)
-  return delivery as never
+  return delivery
 }
 
 const common = {

@@ -28,6 +28,7 @@ const Types = (): Field<string[]> => ({ ...List(EventType(), 100), minItems: 1 }
 
 const Filter = () =>
   Nullable({
+    // An object of any members: they are checked against the types of events that it is for.
     ...({ 'x-kind': 'json', type: 'object', additionalProperties: true } as unknown as Field<
       Record<string, unknown>
     >),
