@@ -55,6 +55,9 @@ const readable: Record<string, (key: string) => boolean> = {
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+/** Whether a text is an id as cursors have it. */
+export const isCursorId = (text: unknown): text is string => typeof text === 'string' && uuid.test(text)
+
 /** An opaque position in a list: the sort, the row's sort value and its id. */
 export function encodeCursor(resource: Resource, sort: string, key: string, id: string): string {
   return Buffer.from(JSON.stringify([resource.name, sort, key, id])).toString('base64url')
@@ -81,7 +84,7 @@ function decodeCursor(
   if (name !== resource.name || cursorSort !== sort) {
     throw invalid('The cursor belongs to another list or another sort.')
   }
-  if (!uuid.test(id) || !readable[sqlType]!(key)) {
+  if (!isCursorId(id) || !readable[sqlType]!(key)) {
     throw invalid('This is not a cursor of ours.')
   }
   return [key, id]

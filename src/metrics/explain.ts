@@ -1,4 +1,5 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
+import { isCursorId } from '../kernel/page.js'
 import { mostIds, refused, type Request } from './parameters.js'
 
 /** Whether, and from where on, the ids behind numbers are asked for. */
@@ -12,12 +13,10 @@ interface Cursor {
   id: string
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 function parsed(text: string): Cursor | undefined {
   try {
     const [pointer, id] = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as [unknown, unknown]
-    return typeof pointer === 'string' && uuid.test(String(id)) ? { pointer, id: String(id) } : undefined
+    return typeof pointer === 'string' && isCursorId(id) ? { pointer, id } : undefined
   } catch {
     return undefined
   }

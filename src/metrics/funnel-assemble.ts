@@ -1,9 +1,10 @@
 import type { Notes } from './counted.js'
+import { metricStage, wonStep } from './deals/stages.js'
 import { dealsOf, wonValueOf, type Move, type PathRow, type PathSense } from './funnel-count.js'
 import type { StepOrder } from './funnel-steps.js'
 import type { FunnelValue } from './funnel-value.js'
 import { openSteps, wonStages } from './funnel-sql.js'
-import type { MetricStage, PipelineThen } from './pipeline.js'
+import type { PipelineThen } from './pipeline.js'
 import { rate } from './rate.js'
 
 /** What is asked besides the stages themselves. */
@@ -27,16 +28,6 @@ function counted({ ids }: Tell, pointer: string, paths: Paths): number {
   return dealsOf(paths)
 }
 
-const named = ({ id, name, kind }: PipelineThen['stages'][number]): MetricStage => ({
-  stageId: id,
-  name,
-  kind
-})
-
-function wonStep(pipeline: PipelineThen, won: readonly number[]): MetricStage {
-  return won.length === 1 ? named(pipeline.stages[won[0]!]!) : { stageId: null, name: 'Won', kind: 'won' }
-}
-
 type Step = Omit<FunnelValue['stages'][number], 'conversionFromPrevious' | 'conversionFromFirst'>
 
 /** The stages of the pipeline that are live, or that deals of these paths were in. */
@@ -55,7 +46,7 @@ function stepsOf(pipeline: PipelineThen, stages: ReadonlySet<number>, here: Path
     const count = (name: string, met: (p: PathSense) => boolean) =>
       counted(tell, `/stages/${at}/${name}`, here.filter(met))
     return {
-      stage: named(stage),
+      stage: metricStage(stage),
       reached: count('reached', p => p.state === 'won' || (p.row.furthest ?? -1) >= stage.position),
       entered: count('entered', p => p.entered.has(i)),
       openNow: count('openNow', p => p.state === 'open' && p.stage === i),
@@ -65,10 +56,7 @@ function stepsOf(pipeline: PipelineThen, stages: ReadonlySet<number>, here: Path
   return [
     ...steps,
     {
-      stage: wonStep(
-        pipeline,
-        shown.filter(s => s.stage.kind === 'won').map(s => s.i)
-      ),
+      stage: wonStep(shown.filter(s => s.stage.kind === 'won').map(s => metricStage(s.stage))),
       reached: counted(tell, `/stages/${steps.length}/reached`, won),
       entered: counted(
         tell,
@@ -126,19 +114,20 @@ function transitionsOf(pipeline: PipelineThen, paths: Paths, { ids }: Tell): Fun
   const sorted = [...pairs.values()].sort((a, b) => a.from - b.from || a.to - b.to)
   return sorted.map(({ from, to, count, paths }, i) => {
     ids(`/transitions/${i}/count`, rowsOf([...paths]))
-    return { from: named(pipeline.stages[from]!), to: named(pipeline.stages[to]!), count }
+    return { from: metricStage(pipeline.stages[from]!), to: metricStage(pipeline.stages[to]!), count }
   })
 }
 
 function orderedOf(pipeline: PipelineThen, here: Paths, extras: Extras, tell: Tell): FunnelValue['ordered'] {
   const { order, windows, steps } = extras
   if (!order) return []
-  const open = openSteps(pipeline).map(i => named(pipeline.stages[i]!))
+  const open = openSteps(pipeline).map(i => metricStage(pipeline.stages[i]!))
   const stages = [
     ...open,
     wonStep(
-      pipeline,
-      wonStages(pipeline).filter(i => pipeline.stages[i]!.live)
+      wonStages(pipeline)
+        .filter(i => pipeline.stages[i]!.live)
+        .map(i => metricStage(pipeline.stages[i]!))
     )
   ]
   const all = windows.length === 0 ? [null] : windows

@@ -1,25 +1,17 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
-import type { Context } from '../kernel/context.js'
 import { deals } from '../resources/deals/resource.js'
-import type { Cuts } from './counted.js'
-import { conversion } from './currency.js'
 import { dealValueColumns, dealValues } from './deal-values.js'
-import { days, type Durations } from './durations.js'
+import { dealConversion, mayBeClosed, mayBeIn, type Cohort } from './deals/facts.js'
+import type { DealScope } from './deals/scope.js'
+import { days } from './durations.js'
 import type { StepOrder } from './funnel-steps.js'
-import { inPeriod, localDay, type Frame } from './period.js'
+import { inPeriod, localDay } from './period.js'
 import type { PipelineThen } from './pipeline.js'
 
 /** Which deals a funnel is about, and what it says of them. */
-export interface FunnelQuery {
-  pipeline: PipelineThen
-  frame: Frame
-  cuts: Cuts
-  cohort: 'created' | 'closed'
-  currency: string
-  durations: Durations
-  /** A condition on the deals `d`. */
-  filter: Sql
+export interface FunnelQuery extends DealScope {
+  cohort: Cohort
   /** Steps in their order, within windows of days in ascending order; none where the list is empty. */
   steps:
     { order: StepOrder; reentry: boolean; hold: string | undefined; windows: readonly number[] } | undefined
@@ -39,26 +31,16 @@ export const openSteps = (pipeline: PipelineThen) => indexes(pipeline, s => s.li
 /** The stages in which a deal is won. */
 export const wonStages = (pipeline: PipelineThen) => indexes(pipeline, s => s.kind === 'won')
 
-const mayBeIn = (ctx: Context, pipeline: PipelineThen, own: string[]) => sql`
-  (d.pipeline_id = ${pipeline.id} or exists (
-    select from deal_history x
-    where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))`
-
-// Leaves out early the deals without a close in the period: the last close would be one.
-const closedInPeriod = (ctx: Context, { frame }: FunnelQuery, own: string[]) => sql`and exists (
-  select from deal_history c
-  where c.workspace_id = ${ctx.workspaceId} and c.deal_id = d.id and c.kind in ('won', 'lost')
-    and c.stage_id = any(${own}::uuid[]) ${inPeriod(sql`c.at`, frame)})`
-
 // The history of the deal d as far as it counts.
-const history = (ctx: Context, { frame }: FunnelQuery) => sql`
+const history = ({ ctx, frame }: FunnelQuery) => sql`
   from deal_history h
   where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id
     and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
 
 // The same with the value at each row of what must be the same in all steps: the last one that was set, at first the
 // first one.
-function heldHistory(ctx: Context, query: FunnelQuery, column: string): Sql {
+function heldHistory(query: FunnelQuery, column: string): Sql {
+  const { ctx } = query
   const held = raw(`h.${column}::text`)
   return sql`
     from (
@@ -66,13 +48,13 @@ function heldHistory(ctx: Context, query: FunnelQuery, column: string): Sql {
       from (
         select h.*, case when h.valued then ${held} end as set,
           count(*) filter (where h.valued) over (order by h.at, h.seq) as nth
-        ${history(ctx, query)}
+        ${history(query)}
       ) g
     ) h where h.workspace_id = ${ctx.workspaceId}`
 }
 
 // The stage rows of the deal d, of any pipeline, each with the version of the pipeline that it was written under.
-function rows(ctx: Context, query: FunnelQuery, ids: string[]): Sql {
+function rows(query: FunnelQuery, ids: string[]): Sql {
   const { pipeline, steps } = query
   const column = steps?.hold === undefined ? undefined : dealValueColumns[steps.hold]
   return sql`
@@ -81,7 +63,7 @@ function rows(ctx: Context, query: FunnelQuery, ids: string[]): Sql {
       h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
       ${steps ? sql`, row_number() over (order by h.at, h.seq) as nth` : empty}
       ${column === undefined ? empty : sql`, h.held`}
-    ${column === undefined ? history(ctx, query) : heldHistory(ctx, query, column)} and h.stage_id is not null`
+    ${column === undefined ? history(query) : heldHistory(query, column)} and h.stage_id is not null`
 }
 
 /** How many of the ascending bounds are at least the days, of which there may be a fraction. */
@@ -113,16 +95,12 @@ function windows({ pipeline, frame, durations, steps }: FunnelQuery): Sql {
  * history is looked up deal by deal: a join in which the planner may choose goes wrong by orders of magnitude for a
  * workspace that its statistics do not know yet.
  */
-export function funnelFacts(ctx: Context, query: FunnelQuery): Sql {
-  const { pipeline, frame, cuts, cohort, currency, durations, filter, matured } = query
+export function funnelFacts(query: FunnelQuery): Sql {
+  const { ctx, pipeline, frame, cuts, cohort, durations, filter, matured } = query
   const ids = pipeline.stages.map(s => s.id)
-  const own = ids.slice(0, pipeline.own)
   const versions = pipeline.changes.length + 1
   const closed = cohort === 'closed'
-  const since = sql`coalesce((
-    select min(f.opened_at) from deals f where ${visible(ctx, deals, 'f')}
-  )::date - 1, 'infinity'::date)`
-  const { ctes, converted } = conversion(ctx, frame, currency, since)
+  const { ctes, converted } = dealConversion(query)
   const isWon = sql`e.stage = any(${wonStages(pipeline)}::int[])`
   const isClosed = sql`e.stage = any(${indexes(pipeline, s => s.kind !== 'open')}::int[])`
   const age = days(frame, durations, raw('w.first_at'), sql`${frame.asOf}::timestamptz`)
@@ -135,7 +113,7 @@ export function funnelFacts(ctx: Context, query: FunnelQuery): Sql {
       v.amount, case when ${isWon} then ${converted(raw('v.amount'), raw('v.currency'), wonDay)} end as won_value
       ${cuts.bucket(moment)} ${cuts.keys}
     from deals d ${cuts.joins} cross join lateral (
-      with f as (${rows(ctx, query, ids)})
+      with f as (${rows(query, ids)})
       select array_agg(f.stage * ${versions}::int + f.version order by f.at, f.seq) as path,
         max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
         min(f.stage) as least, min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
@@ -143,8 +121,8 @@ export function funnelFacts(ctx: Context, query: FunnelQuery): Sql {
       from f
     ) w cross join lateral (select w.path[cardinality(w.path)] / ${versions}::int as stage) e
     ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${isWon}`)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(ctx, pipeline, own)}
-      ${closed ? sql`${closedInPeriod(ctx, query, own)} and ${isClosed}` : empty}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(query)}
+      ${closed ? sql`and ${mayBeClosed(query)} and ${isClosed}` : empty}
       and w.least < ${pipeline.own}::int ${inPeriod(moment, frame)}
   )`
 }

@@ -1,36 +1,22 @@
-import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
-import { Bool, Enum, List, Number as AnyNumber } from '../kernel/schema.js'
+import { Bool, Enum } from '../kernel/schema.js'
 import sql from 'sql-template-tag'
 import { deals } from '../resources/deals/resource.js'
 import { IntervalParameter } from './buckets.js'
-import { counted, cutsOf } from './counted.js'
+import { counted } from './counted.js'
 import { CurrencyParameter } from './currency.js'
+import { amountWarnings } from './deals/facts.js'
+import { dealParameters, dealScope } from './deals/scope.js'
 import { figure, type Answered } from './figure.js'
 import { funnelOf, shownStages, type Extras } from './funnel-assemble.js'
 import { dealsOf, pathReader, wayReader, type PathRow, type PathSense } from './funnel-count.js'
 import { funnelFacts, told, type FunnelQuery } from './funnel-sql.js'
 import { funnelValue, type FunnelValue } from './funnel-value.js'
-import { GroupAtParameter, GroupByParameter } from './groups.js'
-import {
-  commonParameters,
-  described,
-  DurationsParameter,
-  FilterParameter,
-  filtered,
-  PipelineParameter,
-  refused,
-  type Given,
-  type Request
-} from './parameters.js'
+import { DaysList, described, DurationsParameter, refused, type Given, type Request } from './parameters.js'
 import type { Frame } from './period.js'
-import { pipelineOf, type PipelineThen } from './pipeline.js'
-
-const DaysList = () => List({ ...AnyNumber(), minimum: 0, maximum: 36500 }, 20)
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
+  ...dealParameters,
   cohort: described(
     Enum('FunnelCohort', ['created', 'closed']),
     'Which deals: opened in the period, or closed in it (by their last close).',
@@ -59,10 +45,7 @@ const parameters = {
   maturedDays: described(DaysList(), 'Adds the conversion of deals that are at least that many days old.'),
   durations: DurationsParameter(),
   currency: CurrencyParameter(),
-  interval: IntervalParameter('deals by the day they were opened or, with `cohort=closed`, closed'),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  interval: IntervalParameter('deals by the day they were opened or, with `cohort=closed`, closed')
 }
 
 type Asked = Request<Given<typeof parameters>>
@@ -107,30 +90,6 @@ function stepsAsked({ given, place }: Asked): FunnelQuery['steps'] {
   throw refused(place, idle, `${idle} goes with order=ordered, any or strict.`, 'not_allowed')
 }
 
-// Where a workspace has no pipeline: all of it is counted, and is nothing.
-const nowhere: PipelineThen = {
-  id: '00000000-0000-0000-0000-000000000000',
-  stages: [],
-  own: 0,
-  changes: [],
-  standings: []
-}
-
-function warningsOf(excluded: { missingAmount: number; noFxRate: number }) {
-  return [
-    {
-      code: 'missing_amount',
-      message: 'Won deals without an amount are in no sum.',
-      count: excluded.missingAmount
-    },
-    {
-      code: 'no_fx_rate',
-      message: 'Won deals in a currency without a rate are in no sum.',
-      count: excluded.noFxRate
-    }
-  ].filter(w => w.count > 0)
-}
-
 function besides(paths: readonly PathSense[]) {
   const won = paths.filter(p => p.state === 'won')
   const sum = (of: (row: PathRow) => number) => won.reduce((n, p) => n + of(p.row), 0)
@@ -139,18 +98,14 @@ function besides(paths: readonly PathSense[]) {
     missingAmount: sum(r => r.all - r.withAmount),
     noFxRate: sum(r => r.withAmount - r.valued)
   }
-  return { counts: { deals: dealsOf(paths) }, excluded, warnings: warningsOf(excluded) }
+  return { counts: { deals: dealsOf(paths) }, excluded, warnings: amountWarnings(excluded) }
 }
 
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<FunnelValue>> {
-  authorize(ctx, deals.permissions.read)
-  const { given } = request
-  const filter = filtered(ctx, deals, 'd', request)
-  const cuts = cutsOf(ctx, deals, 'd', request, frame)
   const steps = stepsAsked(request)
-  const found = await pipelineOf(ctx, request, frame)
-  const pipeline = found ?? nowhere
-  const { cohort = 'created', durations = 'elapsed', currency = frame.baseCurrency } = given
+  const scope = await dealScope(ctx, request, frame)
+  const { cuts, pipeline, currency, settled } = scope
+  const { given } = request
   const matured = ascending(given.maturedDays)
   const read = pathReader(pipeline)
   const extras: Extras = {
@@ -159,10 +114,10 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     steps: wayReader(pipeline, steps?.order ?? 'ordered', steps?.reentry ?? false),
     matured
   }
-  const query = { pipeline, frame, cuts, cohort, currency, durations, filter, steps, matured }
+  const query = { ...scope, cohort: given.cohort ?? 'created', steps, matured }
   let shown: ReadonlySet<number> | undefined
   const { rows, value, reasons, more } = await counted<PathRow, FunnelValue>(ctx, request, frame, cuts, {
-    ctes: funnelFacts(ctx, query),
+    ctes: funnelFacts(query),
     by: told,
     counts: sql`count(f.amount)::int as "withAmount", sum(f.won_value)::text as value`,
     members: { valued: sql`f.won_value is not null` },
@@ -174,7 +129,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     }
   })
   return {
-    parameters: { pipelineId: found?.id ?? null, currency },
+    parameters: settled,
     value,
     reasons,
     ...besides(rows.map(read)),

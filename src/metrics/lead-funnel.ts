@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag'
 import { authorize } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
-import { Bool, Closed, List, Number as AnyNumber, Type, type Static } from '../kernel/schema.js'
+import { Bool, Closed, Type, type Static } from '../kernel/schema.js'
 import { deals } from '../resources/deals/resource.js'
 import { leads } from '../resources/leads/resource.js'
 import { IntervalParameter } from './buckets.js'
@@ -11,6 +11,8 @@ import { GroupByParameter } from './groups.js'
 import { leadFacts, leadMembers } from './lead-funnel-sql.js'
 import {
   commonParameters,
+  Days,
+  DaysList,
   described,
   FilterParameter,
   filtered,
@@ -21,8 +23,6 @@ import {
 import type { Frame } from './period.js'
 import { Count, Rate, rate, Ratio, ratio } from './rate.js'
 
-const Days = () => ({ ...AnyNumber(), minimum: 0, maximum: 36500 })
-
 const parameters = {
   ...commonParameters,
   flow: described(
@@ -30,10 +30,7 @@ const parameters = {
     'Counts what happened in the period, instead of what became of the leads captured in it; its shares may exceed 1.',
     false
   ),
-  maturedDays: described(
-    List(Days(), 20),
-    'Adds the conversion of leads that are at least that many days old.'
-  ),
+  maturedDays: described(DaysList(), 'Adds the conversion of leads that are at least that many days old.'),
   interval: IntervalParameter('leads by the day they were captured; with `flow` everything by its own day'),
   filter: FilterParameter(leads),
   groupBy: GroupByParameter(leads)

@@ -1,3 +1,4 @@
+import { isCursorId } from '../kernel/page.js'
 import {
   Computed,
   Closed,
@@ -56,13 +57,11 @@ export const customersAnswer = {
 export const cursorOf = ({ key, customerId }: { key: string; customerId: string }) =>
   Buffer.from(JSON.stringify([key, customerId])).toString('base64url')
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 /** The place after which a page begins; a 400 for what is no cursor of ours. */
 export function placeOf(place: Place, cursor: string): { key: string; id: string } {
   try {
     const [key, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as [string, string]
-    if (/^-?(\d{1,40}(\.\d{1,60})?|Infinity)$/.test(key) && uuid.test(id)) return { key, id }
+    if (/^-?(\d{1,40}(\.\d{1,60})?|Infinity)$/.test(key) && isCursorId(id)) return { key, id }
   } catch {
     // Neither is a text that is no JSON.
   }

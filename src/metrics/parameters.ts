@@ -11,7 +11,9 @@ import {
   Id,
   Instant,
   isNullable,
+  List,
   Nullable,
+  Number as AnyNumber,
   Text,
   TimeZone,
   Type,
@@ -49,6 +51,12 @@ export const commonParameters = {
     'With `explain`: the `nextCursor` of a number, for its next ids; give the `asOf` and `knownAt` of the answer too.'
   )
 }
+
+/** A number of days that a figure takes. */
+export const Days = () => ({ ...AnyNumber(), minimum: 0, maximum: 36500 })
+
+/** Several of them, at most twenty. */
+export const DaysList = () => List(Days(), 20)
 
 /** How durations are measured. */
 export const DurationsParameter = () =>

@@ -12,6 +12,7 @@ import {
   type ConnectionArgs,
   type GraphContext
 } from './graphql-requests.js'
+import { hasFormat } from '../kernel/validate.js'
 import { Level } from './graphql-levels.js'
 import { readAhead } from './graphql-relations.js'
 import { selectionOf } from './graphql-selection.js'
@@ -42,13 +43,11 @@ export async function rootConnection(
   return { page, connection, count }
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 const notAnId = (parameter: string) => parameterError(parameter, `${parameter} is not an id.`, 'format')
 
 /** The id that an argument names, in lower case; a 400 where it is none. */
 export function idOf(value: string, parameter: string): string {
-  if (uuid.test(value)) return value.toLowerCase()
+  if (hasFormat('uuid', value)) return value.toLowerCase()
   throw notAnId(parameter)
 }
 
@@ -76,7 +75,7 @@ export async function nodesByIds(
   { ctx }: GraphContext
 ): Promise<(Node | KithError | null)[]> {
   if (ids.length > maxPageSize) throw parameterError('ids', `Give at most ${maxPageSize} ids.`, 'maxItems')
-  const wanted = ids.filter(id => uuid.test(id)).map(id => id.toLowerCase())
+  const wanted = ids.filter(id => hasFormat('uuid', id)).map(id => id.toLowerCase())
   const readable = allResources().filter(r => may(ctx, r.permissions.read))
   const types = await findTypes(ctx, readable, [...new Set(wanted)])
   const found = await Promise.all(
@@ -88,7 +87,9 @@ export async function nodesByIds(
     })
   )
   const byId = new Map<string, Node>(found.flat())
-  return ids.map((id, i) => (uuid.test(id) ? (byId.get(id.toLowerCase()) ?? null) : notAnId(`ids/${i}`)))
+  return ids.map((id, i) =>
+    hasFormat('uuid', id) ? (byId.get(id.toLowerCase()) ?? null) : notAnId(`ids/${i}`)
+  )
 }
 
 /** A record of any type by its id; null where there is none to be seen. */

@@ -27,6 +27,7 @@ import {
 import type { Frame } from '../period.js'
 import { attributionOf, warningsOf } from './assemble.js'
 import { creditsOf } from './credits.js'
+import { costWarnings } from '../cost/cost-days.js'
 import { costSql, type CostRow } from './costs-sql.js'
 import { attributionData, fromData } from './data.js'
 import { journeyFacts, told, type JourneyQuery } from './journeys-sql.js'
@@ -215,6 +216,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   const costs = await ctx.db.query<CostRow>(
     costSql(ctx, { frame, currency, by, include, interval: cuts.interval })
   )
+  const unconverted = costs.filter(c => c.bucket === null).reduce((n, c) => n + c.noFxRate, 0)
   await fillIn(ctx, request, parts, costs, costedOf(value, more))
   const { won } = sorted(rows)
   const sum = (of: (row: JourneyRow) => number) => won.reduce((n, r) => n + of(r), 0)
@@ -230,7 +232,10 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
       noFxRate: sum(r => r.withAmount - r.valued),
       censored
     },
-    warnings: warningsOf(attributed.conversions, given.models ?? attributionModels)
+    warnings: [
+      ...warningsOf(attributed.conversions, given.models ?? attributionModels),
+      ...costWarnings(ctx, unconverted, !query.withLeads)
+    ]
   }
 }
 

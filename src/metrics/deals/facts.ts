@@ -34,10 +34,10 @@ export function mayBeIn({ ctx, pipeline }: DealScope): Sql {
     where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))`
 }
 
-// Leaves out early the deals without a close in the period: the last close would be one.
-function mayBeClosed({ ctx, frame, pipeline }: DealScope): Sql {
+/** The condition that the deal `d` may have been closed in the period: its last close would be one. */
+export function mayBeClosed({ ctx, frame, pipeline }: DealScope): Sql {
   const own = pipeline.stages.slice(0, pipeline.own).map(s => s.id)
-  return sql`and exists (
+  return sql`exists (
     select from deal_history c
     where c.workspace_id = ${ctx.workspaceId} and c.deal_id = d.id and c.kind in ('won', 'lost')
       and c.stage_id = any(${own}::uuid[]) ${inPeriod(sql`c.at`, frame)})`
@@ -84,7 +84,7 @@ export function dealFacts(scope: DealScope, cohort: Cohort, name = 'facts'): Sql
     ) w cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
     ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${closed}`)}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}
-      ${cohort === 'closed' ? sql`${mayBeClosed(scope)} and ${closed}` : empty}
+      ${cohort === 'closed' ? sql`and ${mayBeClosed(scope)} and ${closed}` : empty}
       and w.least < ${pipeline.own}::int ${inPeriod(moment, frame)}
   )`
 }

@@ -9,16 +9,7 @@ import { inBackground } from '../background.js'
 import { counted } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
-import {
-  commonParameters,
-  described,
-  DurationsParameter,
-  FilterParameter,
-  PipelineParameter,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { described, DurationsParameter, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { amountWarnings } from './facts.js'
 import { data, forecastOfData } from './forecast-data.js'
@@ -35,12 +26,11 @@ import {
   type Value
 } from './forecast-value.js'
 import { momentsOf } from './forecast-windows.js'
-import { dealScope } from './scope.js'
+import { dealParameters, dealScope } from './scope.js'
 import { kindsOf } from './stages.js'
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
+  ...dealParameters,
   methods: described(List(Method(), 7), 'How the window is forecast.', [...defaults.methods]),
   deals: described(
     Enum('ForecastDeals', ['expected', 'open']),
@@ -82,10 +72,7 @@ const parameters = {
     4
   ),
   durations: DurationsParameter(),
-  currency: CurrencyParameter(),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  currency: CurrencyParameter()
 }
 
 type Asked = Request<Given<typeof parameters>>

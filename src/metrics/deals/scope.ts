@@ -4,9 +4,25 @@ import type { Context } from '../../kernel/context.js'
 import { deals } from '../../resources/deals/resource.js'
 import { cutsOf, type CutRequest, type Cuts } from '../counted.js'
 import type { Durations } from '../durations.js'
-import { filtered, type Request } from '../parameters.js'
+import { GroupAtParameter, GroupByParameter } from '../groups.js'
+import {
+  commonParameters,
+  FilterParameter,
+  filtered,
+  PipelineParameter,
+  type Request
+} from '../parameters.js'
 import type { Frame } from '../period.js'
 import { pipelineOf, type PipelineThen } from '../pipeline.js'
+
+/** The parameters that every figure of deals takes. */
+export const dealParameters = {
+  ...commonParameters,
+  pipelineId: PipelineParameter(),
+  filter: FilterParameter(deals),
+  groupBy: GroupByParameter(deals),
+  groupAt: GroupAtParameter()
+}
 
 interface DealRequest extends CutRequest {
   pipelineId?: string

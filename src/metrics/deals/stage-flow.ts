@@ -5,31 +5,18 @@ import { deals } from '../../resources/deals/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
-import {
-  commonParameters,
-  described,
-  FilterParameter,
-  PipelineParameter,
-  refused,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { described, refused, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { MetricStage } from '../pipeline.js'
 import { Count } from '../rate.js'
-import { dealScope, type DealScope } from './scope.js'
+import { dealParameters, dealScope, type DealScope } from './scope.js'
 import { stepsShown, type IndexedStage } from './stages.js'
 import { visitsInPeriod } from './visits.js'
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
+  ...dealParameters,
   stageId: described(Id(), 'Only this stage. Absent: all of them.'),
-  interval: IntervalParameter('entries by their day'),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  interval: IntervalParameter('entries by their day')
 }
 
 type Asked = Request<Given<typeof parameters>>

@@ -7,7 +7,8 @@ export interface IndexedStage {
   stage: MetricStage
 }
 
-const metricStage = ({ id, name, kind }: PipelineThen['stages'][number]): MetricStage => ({
+/** A stage as figures name it. */
+export const metricStage = ({ id, name, kind }: PipelineThen['stages'][number]): MetricStage => ({
   stageId: id,
   name,
   kind
@@ -30,6 +31,10 @@ function shown(pipeline: PipelineThen, kind: MetricStage['kind'], used: Readonly
     .map(({ index, of }) => ({ index, position: of.position, stage: metricStage(of) }))
 }
 
+/** The one step for all that is won: the stage, where there is only one. */
+export const wonStep = (won: readonly MetricStage[]): MetricStage =>
+  won.length === 1 ? won[0]! : { stageId: null, name: 'Won', kind: 'won' }
+
 /** The open stages that are live or among those used, in their order. */
 export const openShown = (pipeline: PipelineThen, used: ReadonlySet<number>) => shown(pipeline, 'open', used)
 
@@ -38,6 +43,8 @@ export function stepsShown(pipeline: PipelineThen, used: ReadonlySet<number>): I
   const won = shown(pipeline, 'won', used)
   const [index] = kindsOf(pipeline).won
   if (index === undefined) return openShown(pipeline, used)
-  const stage: MetricStage = won.length === 1 ? won[0]!.stage : { stageId: null, name: 'Won', kind: 'won' }
-  return [...openShown(pipeline, used), { index, position: pipeline.stages[index]!.position, stage }]
+  return [
+    ...openShown(pipeline, used),
+    { index, position: pipeline.stages[index]!.position, stage: wonStep(won.map(s => s.stage)) }
+  ]
 }

@@ -1,6 +1,7 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
+import { isCursorId } from '../../kernel/page.js'
 import {
   Closed,
   Computed,
@@ -18,36 +19,22 @@ import { counted, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { dealValues } from '../deal-values.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
 import { MetricPage } from '../lifetime-value-page.js'
 import { shown } from '../money.js'
-import {
-  commonParameters,
-  described,
-  DurationsParameter,
-  FilterParameter,
-  PipelineParameter,
-  refused,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { described, DurationsParameter, refused, type Given, type Request } from '../parameters.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 import { MetricStage } from '../pipeline.js'
 import { Count } from '../rate.js'
 import { amountWarnings, dealConversion } from './facts.js'
-import { dealScope, type DealScope } from './scope.js'
+import { dealParameters, dealScope, type DealScope } from './scope.js'
 import { openShown } from './stages.js'
 import { visitFacts } from './visits.js'
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
+  ...dealParameters,
   durations: DurationsParameter(),
   currency: CurrencyParameter(),
   interval: IntervalParameter('stalled deals by the day they entered their stage'),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter(),
   limit: described(Integer(1, 200), 'How many deals at most. Absent: 50.'),
   after: described(Text(1000), 'A cursor of the page before; give its `asOf` and `knownAt` too.')
 }
@@ -106,13 +93,11 @@ interface Place {
 const encoded = ({ ageDays, dealId }: PageRow) =>
   Buffer.from(JSON.stringify([ageDays, dealId])).toString('base64url')
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 function placeOf({ given, place }: Asked): Place | undefined {
   if (given.after === undefined) return undefined
   try {
     const [age, id] = JSON.parse(Buffer.from(given.after, 'base64url').toString('utf8')) as [unknown, unknown]
-    if (typeof age === 'number' && uuid.test(String(id))) return { age, id: String(id) }
+    if (typeof age === 'number' && isCursorId(id)) return { age, id }
   } catch {
     // Neither is a text that is no JSON.
   }

@@ -1,46 +1,29 @@
 import sql, { raw } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
-import { Closed, List, Nullable, Number as AnyNumber, Share, Type, type Static } from '../../kernel/schema.js'
+import { Closed, Nullable, Number as AnyNumber, Share, Type, type Static } from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
 import { kaplanMeier, survivalAt, survivalMedian } from '../models/survival.js'
 import { statsOf } from '../models/stats.js'
-import {
-  commonParameters,
-  described,
-  DurationsParameter,
-  FilterParameter,
-  PipelineParameter,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { DaysList, described, DurationsParameter, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { MetricStage } from '../pipeline.js'
 import { Count } from '../rate.js'
 import { sampleOf, sampleSql } from '../samples.js'
 import { Stats } from '../stats-schema.js'
-import { dealScope } from './scope.js'
+import { dealParameters, dealScope } from './scope.js'
 import { openShown, type IndexedStage } from './stages.js'
 import { visitsInPeriod } from './visits.js'
 
 const defaultDays = [7, 30]
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
-  days: described(
-    List({ ...AnyNumber(), minimum: 0, maximum: 36500 }, 20),
-    'The days after which `survival` is told.',
-    defaultDays
-  ),
+  ...dealParameters,
+  days: described(DaysList(), 'The days after which `survival` is told.', defaultDays),
   durations: DurationsParameter(),
-  interval: IntervalParameter('visits by the day they began'),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  interval: IntervalParameter('visits by the day they began')
 }
 
 type Asked = Request<Given<typeof parameters>>

@@ -1,45 +1,25 @@
 import sql, { raw } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
-import {
-  Closed,
-  Enum,
-  List,
-  Nullable,
-  Number as AnyNumber,
-  Share,
-  Type,
-  type Static
-} from '../../kernel/schema.js'
+import { Closed, Enum, Nullable, Number as AnyNumber, Share, Type, type Static } from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
 import { cumulativeIncidence, incidenceAt, survivalAt, survivalMedian } from '../models/survival.js'
 import { statsOf } from '../models/stats.js'
-import {
-  commonParameters,
-  described,
-  DurationsParameter,
-  FilterParameter,
-  PipelineParameter,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { DaysList, described, DurationsParameter, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { Count, Rate, rate } from '../rate.js'
 import { sampleOf, sampleSql } from '../samples.js'
 import { Stats } from '../stats-schema.js'
 import { dealConversion, dealFacts } from './facts.js'
 import { leadFacts } from './lead-facts.js'
-import { dealScope } from './scope.js'
-
-const DaysList = () => List({ ...AnyNumber(), minimum: 0, maximum: 36500 }, 20)
+import { dealParameters, dealScope } from './scope.js'
 
 const defaultDays = [7, 14, 30, 60, 90]
 
 const parameters = {
-  ...commonParameters,
+  ...dealParameters,
   subject: described(
     Enum('TimeToCloseSubject', ['deal', 'lead']),
     'Deals from their first event to their last close; or leads from their capture to their first won deal.',
@@ -47,12 +27,8 @@ const parameters = {
   ),
   days: described(DaysList(), 'The days after which the curve is told.', defaultDays),
   maturedDays: described(DaysList(), 'Adds the share won of those that are at least that many days old.'),
-  pipelineId: PipelineParameter(),
   durations: DurationsParameter(),
-  interval: IntervalParameter('deals by the day they were opened'),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  interval: IntervalParameter('deals by the day they were opened')
 }
 
 type Asked = Request<Given<typeof parameters>>

@@ -16,32 +16,19 @@ import { bucketSeries, IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
 import { shownDecimal } from '../models/exact.js'
 import { shown } from '../money.js'
-import {
-  commonParameters,
-  described,
-  DurationsParameter,
-  FilterParameter,
-  PipelineParameter,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { described, DurationsParameter, type Given, type Request } from '../parameters.js'
 import { localDay, type Frame } from '../period.js'
 import { Count, Rate, rate } from '../rate.js'
 import { amountWarnings, dealConversion, dealFacts, mayBeIn, stageRows, stateOf } from './facts.js'
-import { dealScope, type DealScope } from './scope.js'
+import { dealParameters, dealScope, type DealScope } from './scope.js'
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
+  ...dealParameters,
   durations: DurationsParameter(),
   currency: CurrencyParameter(),
-  interval: IntervalParameter('closed deals by the day of the close, open ones at its end'),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  interval: IntervalParameter('closed deals by the day of the close, open ones at its end')
 }
 
 type Asked = Request<Given<typeof parameters>>

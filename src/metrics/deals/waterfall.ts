@@ -5,33 +5,21 @@ import { deals } from '../../resources/deals/resource.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
 import { shown } from '../money.js'
-import {
-  commonParameters,
-  described,
-  FilterParameter,
-  PipelineParameter,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { described, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { amountWarnings } from './facts.js'
-import { dealScope } from './scope.js'
+import { dealParameters, dealScope } from './scope.js'
 import { waterfallFacts } from './waterfall-sql.js'
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
+  ...dealParameters,
   deals: described(
     Enum('ForecastDeals', ['expected', 'open']),
     'Open deals that are expected to close in the period; or all open ones, where expected closes are not kept.',
     'expected'
   ),
-  currency: CurrencyParameter(),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  currency: CurrencyParameter()
 }
 
 type Asked = Request<Given<typeof parameters>>

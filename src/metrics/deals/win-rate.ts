@@ -6,26 +6,17 @@ import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
-import { GroupAtParameter, GroupByParameter } from '../groups.js'
 import { shown } from '../money.js'
-import {
-  commonParameters,
-  described,
-  FilterParameter,
-  PipelineParameter,
-  type Given,
-  type Request
-} from '../parameters.js'
+import { described, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { MetricStage } from '../pipeline.js'
 import { Count, Rate, rate } from '../rate.js'
 import { amountWarnings, dealConversion, dealFacts, medianSql } from './facts.js'
-import { dealScope } from './scope.js'
+import { dealParameters, dealScope } from './scope.js'
 import { openShown, type IndexedStage } from './stages.js'
 
 const parameters = {
-  ...commonParameters,
-  pipelineId: PipelineParameter(),
+  ...dealParameters,
   by: described(
     Enum('WinRateBy', ['count', 'value']),
     'What is compared: numbers of deals, or their amounts.',
@@ -37,10 +28,7 @@ const parameters = {
     'closed'
   ),
   currency: CurrencyParameter(),
-  interval: IntervalParameter('deals by the day they were closed or, with `cohort=created`, opened'),
-  filter: FilterParameter(deals),
-  groupBy: GroupByParameter(deals),
-  groupAt: GroupAtParameter()
+  interval: IntervalParameter('deals by the day they were closed or, with `cohort=created`, opened')
 }
 
 type Asked = Request<Given<typeof parameters>>

@@ -1,4 +1,5 @@
 import { parameterError } from '../../kernel/errors.js'
+import { isCursorId } from '../../kernel/page.js'
 import { hasFormat } from '../../kernel/validate.js'
 import { kinds, type Kind } from './entry.js'
 
@@ -10,7 +11,6 @@ export interface Place {
   seq: string
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const number = /^(0|[1-9][0-9]{0,17})$/
 
 export const encodePlace = ({ at, kind, key, seq }: Place) =>
@@ -30,7 +30,7 @@ export function decodePlace(cursor: string): Place {
   if (Array.isArray(given) && given.length === 5 && given.every(p => typeof p === 'string')) {
     const [name, at, kind, key, seq] = given as [string, string, string, string, string]
     const known = kinds.find(k => k === kind)
-    const isPlace = hasFormat('instant', at) && uuid.test(key) && number.test(seq)
+    const isPlace = hasFormat('instant', at) && isCursorId(key) && number.test(seq)
     if (name === 'timeline' && known && isPlace) return { at, kind: known, key, seq }
   }
   throw parameterError('after', 'This is not a cursor of a timeline.', 'invalid_cursor')
