@@ -59,6 +59,7 @@ t.test('events that a webhook is yet to get are kept for it, up to a month', asy
   await world.created('companies', { name: 'first' })
   await world.created('companies', { name: 'second' })
   await world.shows(id, 'it fails', w => w.oldestUndeliveredAt !== null)
+  t.same(await kept(), ['before', 'first', 'second'], 'all in the log, before it grows old')
   await age(119)
   await forget()
   t.same(await kept(), ['first', 'second'], 'what no webhook lacks is gone')
