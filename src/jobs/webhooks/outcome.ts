@@ -1,4 +1,3 @@
-import sql from 'sql-template-tag'
 import { changeRecords, type ChangeRow } from '../../kernel/write.js'
 import { systemContext } from '../../resources/identity/create.js'
 import { webhooks } from '../../resources/webhooks/resource.js'
@@ -16,14 +15,6 @@ export async function changeEndpoint(
 ): Promise<void> {
   const ctx = systemContext(database, lease.workspaceId)
   await changeRecords(ctx, webhooks, [{ id: lease.webhookId, patch, eventType }])
-}
-
-async function tellGivenUp(turn: Turn): Promise<void> {
-  const { workspaceId, webhookId } = turn.lease
-  const [row] = await turn.database.query<{ n: number }>(sql`
-    select count(*)::int as n from webhook_deliveries
-    where workspace_id = ${workspaceId} and webhook_id = ${webhookId} and status = 'failed'`)
-  await changeEndpoint(turn, { failedDeliveries: row!.n }, 'webhook.delivery_failed')
 }
 
 const stored = ({ at, ms, url, headers, code, body, error }: Attempt, due: Due) => ({
@@ -85,7 +76,6 @@ async function missed(turn: Turn, due: Due, attempt: Attempt): Promise<void> {
     await changeEndpoint(turn, { status: 'parked', statusReason: 'exhausted', parkedAt }, 'webhook.parked')
   } else if (next === 'give up') {
     failing.delete(due.streamId)
-    await tellGivenUp(turn)
   }
 }
 

@@ -19,19 +19,26 @@ export interface Result {
   error: string | null
 }
 
+/** What a statement that stores results found: whether the endpoint is still ours, and how many deliveries it gave up. */
+interface Stored {
+  [column: string]: unknown
+  held: boolean
+  givenUp: number
+}
+
 /**
- * Stores what became of attempts, with their log and how the endpoint fares, in one statement. False where another
- * process has taken the endpoint over: then nothing is stored.
+ * Stores what became of attempts, with their log and how the endpoint fares, in one statement. Where another process has
+ * taken the endpoint over nothing is stored.
  */
 export async function storeResults(
   db: Db,
   { workspaceId, webhookId, leaseId }: Lease,
   circuit: Circuit,
   results: readonly Result[]
-): Promise<boolean> {
+): Promise<Stored> {
   const hold = circuit.holdUntil === null ? null : circuit.holdUntil - Date.now()
   const since = circuit.failingSince === null ? null : new Date(circuit.failingSince).toISOString()
-  const [row] = await db.query<{ held: boolean }>(sql`
+  const [row] = await db.query<Stored>(sql`
     with held as (
       update webhook_states s set lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond',
         hold_until = clock_timestamp() + ${hold}::float8 * interval '1 millisecond', holds = ${circuit.holds},
@@ -49,15 +56,16 @@ export async function storeResults(
       from result r, held
       where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId}
         and d.event_id = any(${results.map(r => r.id)}::uuid[]) and d.event_id = r.id and d.status = 'pending'
-      returning d.event_id, d.attempts
+      returning d.event_id, d.attempts, d.status
     ), logged as (
       insert into webhook_attempts (workspace_id, webhook_id, event_id, number, at, duration_ms, url, request_headers,
         response_status, response_body, error)
       select ${workspaceId}, ${webhookId}, r.id, done.attempts, r.at, r.ms, r.url, r.headers, r.code, r.body, r.error
       from done join result r on r.id = done.event_id
     )
-    select exists (select from held) as held`)
-  return row!.held
+    select exists (select from held) as held,
+      (select count(*)::int from done where status = 'failed') as "givenUp"`)
+  return row!
 }
 
 /** Leaves deliveries out: their event is gone, or the endpoint may not get it any more. */

@@ -6,7 +6,8 @@ import { batcher } from './batcher.js'
 import type { Circuit } from './circuit.js'
 import { leaseMs, renewLease, type Endpoint, type Lease } from './lease.js'
 import type { Due } from './portions.js'
-import { show, storeResults, type Result } from './store.js'
+import { storeOutcomes } from './given-up.js'
+import { show, type Result } from './store.js'
 
 const turnMs = 15_000
 const renewEveryMs = 2500
@@ -90,7 +91,7 @@ export function openTurn(
 
   const store = batcher(async (results: Result[]) => {
     const now = Date.now()
-    held(await storeResults(database, lease, circuit, results), now)
+    held(await storeOutcomes(database, lease, circuit, results), now)
     for (const { error, at } of results) {
       if (error === null) deliveredAt = at
       else failedAt = at

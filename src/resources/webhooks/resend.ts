@@ -8,6 +8,7 @@ import { About, Closed, Enum, Instant, Integer, Nullable, Type } from '../../ker
 import { byId } from '../../kernel/standard-schemas.js'
 import { byDelivery, deliveryOf, deliverySchema, Sequence } from './deliveries.js'
 import { eventCondition, type EventFilter } from './matching.js'
+import { countGivenUp, lockEndpoint } from './given-up.js'
 import { webhooks } from './resource.js'
 import { guard } from './writer.js'
 
@@ -33,14 +34,13 @@ const anew = sql`status = 'pending', failures = 0, failing_since = null, next_at
 
 /** Has the worker look at the endpoint, and counts what is given up. */
 async function wake(ctx: Context, id: string): Promise<void> {
+  const n = await countGivenUp(ctx.db, ctx.workspaceId, id)
   await ctx.db.query(sql`
     with state as (
       update webhook_states set due_at = now()
       where workspace_id = ${ctx.workspaceId} and webhook_id = ${id}
     )
-    update webhooks set failed_deliveries = (
-      select count(*) from webhook_deliveries d
-      where d.workspace_id = ${ctx.workspaceId} and d.webhook_id = ${id} and d.status = 'failed')
+    update webhooks set failed_deliveries = ${n}
     where workspace_id = ${ctx.workspaceId} and id = ${id}`)
 }
 
@@ -95,6 +95,7 @@ async function resendRange(ctx: Context, id: string, range: Range & { status?: s
     throw fieldError('invalid_input', '/from', 'Say from which sequence on, or since when.', 'required')
   }
   const failed = range.status === 'failed'
+  await lockEndpoint(ctx.db, ctx.workspaceId, id)
   const rows = failed ? await restart(ctx, id, range) : await replay(ctx, id, range)
   await wake(ctx, id)
   const more = !failed && rows.length === portion
@@ -102,6 +103,7 @@ async function resendRange(ctx: Context, id: string, range: Range & { status?: s
 }
 
 async function settle(ctx: Context, id: string, deliveryId: string, skip: boolean) {
+  await lockEndpoint(ctx.db, ctx.workspaceId, id)
   const rows = await ctx.db.query(sql`
     update webhook_deliveries set ${skip ? sql`status = 'skipped', next_attempt_at = null` : anew}
     where workspace_id = ${ctx.workspaceId} and webhook_id = ${id} and event_id = ${deliveryId}
