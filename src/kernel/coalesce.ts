@@ -7,7 +7,10 @@ type Found = ReadonlyMap<string, Row>
 const reads = new Turn<readonly string[], Found>()
 
 async function read(db: Db, rows: Sql, ids: readonly string[]): Promise<Found> {
-  const found = await db.query<Row & { id: string }>(sql`${rows} and t.id = any(${ids}::uuid[])`)
+  // Behind a subquery PostgreSQL does not see how many there are, so it does not plan anew for each number of them.
+  const found = await db.query<Row & { id: string }>(
+    sql`${rows} and t.id = any(array(select unnest(${ids}::uuid[])))`
+  )
   return new Map(found.map(row => [row.id, row]))
 }
 

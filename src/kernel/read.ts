@@ -4,7 +4,7 @@ import { publicFields, selectList } from './columns.js'
 import { readByIds } from './coalesce.js'
 import { type Context, type Row, type TransactionContext } from './context.js'
 import { pointing } from './links.js'
-import { encodeCursor, pageSql, sortKey, type PageRequest } from './page.js'
+import { encodeCursor, maxPageSize, pageSql, sortKey, type PageRequest } from './page.js'
 import type { Resource } from './resource.js'
 
 /** A record with its public fields, or those of them that were asked for; always with `id`. */
@@ -84,14 +84,19 @@ function toPage(resource: Resource, request: ListRequest, found: RecordRow[]): P
   }
 }
 
+// Of a size that it does not know PostgreSQL expects a tenth of the table, so it plans each page anew for its size. A
+// list that only its workspace decides needs that not; one with a filter does, for its values.
+const pagePlannedOnce = (rows: Sql, limit: Sql) =>
+  sql`select * from (${rows} limit ${raw(String(maxPageSize + 1))}) page ${limit}`
+
 /** One page of a list; one statement, and one more for the total where it is asked for. */
 export async function listRecords(ctx: Context, resource: Resource, request: ListRequest): Promise<Page> {
   const part = pageSql(resource, 't', request)
   const where = sql`${visible(ctx, resource, 't')} and ${inBin(request.deleted)} and ${request.where ?? sql`true`}`
   const select = selectList(resource, 't', request.fields ?? publicFields(resource))
+  const rows = sql`select ${select}${part.key} from ${from(resource)} where ${where} and ${part.where} ${part.order}`
   const page = ctx.db.query<RecordRow>(
-    sql`select ${select}${part.key} from ${from(resource)}
-        where ${where} and ${part.where} ${part.order} ${part.limit}`
+    where.values.length === 1 ? pagePlannedOnce(rows, part.limit) : sql`${rows} ${part.limit}`
   )
   if (!request.count) return toPage(resource, request, await page)
   const count = ctx.db.query<{ n: number }>(
