@@ -29,8 +29,9 @@ const statements = {
     where workspace_id = $1 and deleted_at is null order by created_at desc, id desc limit 50`,
   companies: `select id, name from companies where workspace_id = $1 and id = any($2::uuid[]) and deleted_at is null`,
   deals: `select p.id as parent, x.* from unnest($2::uuid[]) as p(id) cross join lateral (
-      select d.id, d.name, d.amount from deals d where d.workspace_id = $1 and d.primary_contact_id = p.id
-        and d.deleted_at is null order by d.created_at desc, d.id desc limit 6
+      select d.id, d.name, d.amount from deal_contacts l join deals d on d.workspace_id = $1 and d.id = l.deal_id
+        where l.workspace_id = $1 and l.contact_id = p.id and d.deleted_at is null
+        order by d.created_at desc, d.id desc limit 6
     ) x`
 }
 

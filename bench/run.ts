@@ -151,7 +151,8 @@ async function main(): Promise<void> {
       start(ports.bare, ['--import=tsx', 'bench/bare.ts', server.url, workspace], {})
     )
     await Promise.all([ready(ports.kith), ready(ports.bare)])
-    for (const work of works(ids)) await compare(work, key)
+    const only = process.argv[2] ?? ''
+    for (const work of works(ids)) if (work.name.includes(only)) await compare(work, key)
   } finally {
     for (const child of children) child.kill('SIGTERM')
     await server.stop()
