@@ -14,16 +14,19 @@ export const toldByDeal = (alias: string, at: Sql, { knownAt }: Frame): Sql =>
 export function dealState(ctx: Context, frame: Frame): Sql {
   const { asOf, knownAt } = frame
   const told = toldByDeal('d', sql`${asOf}::timestamptz`, frame)
-  return sql`
-  left join lateral (
-    select d.status as kind, d.stage_entered_at as at where ${told}
-    union all
-    select (array_agg(h.kind order by h.at, h.seq))[count(*)] as kind, max(h.at) filter (where h.entered) as at
+  const lookedUp = (column: Sql) => sql`(
+    select ${column}
     from (
       select h.at, h.seq, h.kind, h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
       from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
         and h.at <= ${asOf}::timestamptz and h.recorded_at <= ${knownAt}::timestamptz
-    ) h having not ${told}
-  ) w on true`
+    ) h)`
+  const last = sql`(array_agg(h.kind order by h.at, h.seq))[count(*)]`
+  const entered = sql`max(h.at) filter (where h.entered)`
+  return sql`
+  cross join lateral (
+    select case when ${told} then d.status else ${lookedUp(last)} end as kind,
+      case when ${told} then d.stage_entered_at else ${lookedUp(entered)} end as at
+  ) w`
 }
