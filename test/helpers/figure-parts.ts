@@ -33,8 +33,7 @@ export function leaves(value: unknown, path = ''): Map<string, string | number |
   const found = new Map<string, string | number | null>()
   if (value === null || typeof value !== 'object') {
     const isDecimal = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value)
-    if (value === null || typeof value === 'number' || isDecimal)
-      found.set(path, value as string | number | null)
+    if (value === null || typeof value === 'number' || isDecimal) found.set(path, value)
     return found
   }
   const members = Array.isArray(value)
