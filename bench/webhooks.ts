@@ -1,6 +1,6 @@
 /**
  * Webhooks end to end, beside a bare loop of the same HTTP calls: events a second, time from commit to delivery, and
- * what endpoints cost the writers. `npm run build` first; SECONDS says how long each part takes.
+ * what events and endpoints cost the writers. SECONDS says how long each part takes.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import autocannon from 'autocannon'
+import pg from 'pg'
 import { Agent } from 'undici'
 import { openDatabase } from '../src/database/client.js'
 import { startEmbedded } from '../src/database/embedded.js'
@@ -124,6 +125,34 @@ async function paced(key: string, target: Sink): Promise<number[]> {
   return target.delays
 }
 
+/** Writes as they are, and the same with a database that throws their events away, in turns. */
+async function eventsCost(key: string, client: pg.Client): Promise<void> {
+  await client.query(
+    `create function thrown_away() returns trigger language plpgsql as 'begin return null; end'`
+  )
+  const tables = ['events', 'event_outbox']
+  for (const table of tables) {
+    await client.query(
+      `create trigger thrown_away before insert on ${table} for each row execute function thrown_away()`
+    )
+  }
+  const set = async (how: 'enable' | 'disable') => {
+    for (const table of tables) await client.query(`alter table ${table} ${how} trigger thrown_away`)
+  }
+  const rates: Record<'enable' | 'disable', number[]> = { enable: [], disable: [] }
+  for (let i = 0; i < 3; i++) {
+    for (const how of ['disable', 'enable'] as const) {
+      await set(how)
+      rates[how].push(await write(key))
+    }
+  }
+  await set('disable')
+  const ratios = rates.disable.map((rate, i) => rate / rates.enable[i]!)
+  tell('writes with events', `${quantile(rates.disable, 0.5).toFixed(0)}/s`)
+  tell('writes without events', `${quantile(rates.enable, 0.5).toFixed(0)}/s`)
+  tell('ratio', quantile(ratios, 0.5).toFixed(2))
+}
+
 async function measure(key: string): Promise<void> {
   const target = await sink()
   tell('writes without an endpoint', `${(await write(key)).toFixed(0)}/s`)
@@ -186,6 +215,9 @@ try {
   await database.close()
   children.push(start(server.url, 'api'), start(server.url, 'worker'))
   await ready()
+  const client = new pg.Client({ connectionString: server.url })
+  await client.connect()
+  await eventsCost(key, client).finally(() => client.end())
   await measure(key)
 } finally {
   for (const child of children) child.kill('SIGTERM')

@@ -6,8 +6,11 @@ import type { PipelineThen, Standing } from './pipeline.js'
 
 /** Deals that went the same way. */
 export interface PathRow extends Numbers {
-  /** The stages by index, each times the number of versions of the pipeline, plus the version. */
-  path: number[]
+  /** The stages by index, each times the number of versions of the pipeline, plus the version; or null. */
+  path: number[] | null
+  /** Else the stages by id, and the one version. */
+  way: string[] | null
+  version: number | null
   furthest: number | null
   matured: number
   soon: number
@@ -32,11 +35,22 @@ export interface PathSense {
   moves: readonly { from: number; to: number; move: Move | undefined }[]
 }
 
+/** Reads the stages that deals went through, in order, each with the version of the pipeline that it was under. */
+function stepReader({ stages, changes }: PipelineThen) {
+  const versions = changes.length + 1
+  const index = new Map(stages.map((s, i) => [s.id, i]))
+  return ({ path, way, version }: PathRow): { stage: number; version: number }[] =>
+    path
+      ? path.map(code => ({ stage: Math.trunc(code / versions), version: code % versions }))
+      : way!.map(id => ({ stage: index.get(id)!, version: version! }))
+}
+
 /** Makes sense of paths in a pipeline. */
 export function pathReader(pipeline: PipelineThen): (row: PathRow) => PathSense {
   const versions = pipeline.changes.length + 1
   const standing = new Map(pipeline.standings.map(s => [s.stage * versions + s.version, s]))
   const found = (stage: number, version: number) => standing.get(stage * versions + version)
+  const stepsOf = stepReader(pipeline)
 
   function moveTo(
     a: Standing,
@@ -53,10 +67,11 @@ export function pathReader(pipeline: PipelineThen): (row: PathRow) => PathSense 
   }
 
   return row => {
-    const steps = row.path.map(code => {
-      const stage = Math.trunc(code / versions)
-      return { stage, version: code % versions, kind: standing.get(code)?.kind }
-    })
+    const steps = stepsOf(row).map(({ stage, version }) => ({
+      stage,
+      version,
+      kind: found(stage, version)?.kind
+    }))
     const moves = steps.slice(1).flatMap((to, i) => {
       const from = steps[i]!
       const version = Math.max(from.version, to.version)
@@ -91,13 +106,13 @@ export function wonValueOf(won: readonly PathSense[]): string | null {
 
 /** Reads the ways of deals through the steps of a pipeline: its live open stages, then all that is won. */
 export function wayReader(pipeline: PipelineThen, order: StepOrder, reentry: boolean) {
-  const versions = pipeline.changes.length + 1
+  const stepsOf = stepReader(pipeline)
   const open = openSteps(pipeline)
   const stepOf = new Map(open.map((stage, i) => [stage, i]))
   for (const stage of wonStages(pipeline)) stepOf.set(stage, open.length)
 
-  function wayOf({ path, within }: PathRow): Way {
-    const stages = path.map(code => Math.trunc(code / versions))
+  function wayOf(row: PathRow): Way {
+    const stages = stepsOf(row).map(s => s.stage)
     const entries = stages.map((stage, i) => ({ stage, i })).filter(({ stage, i }) => stage !== stages[i - 1])
     const steps = entries.map(({ stage }) => stepOf.get(stage))
     const isStart = (step: number | undefined) =>
@@ -108,9 +123,9 @@ export function wayReader(pipeline: PipelineThen, order: StepOrder, reentry: boo
     return {
       steps,
       starts: used.map(at => {
-        const row = entries[at]!.i
-        const over = entries.slice(at).map(({ i }) => within![offset + i - row]!)
-        offset += path.length - row
+        const first = entries[at]!.i
+        const over = entries.slice(at).map(({ i }) => row.within![offset + i - first]!)
+        offset += stages.length - first
         return { at, over }
       })
     }

@@ -2,7 +2,7 @@ import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import { deals } from '../resources/deals/resource.js'
 import { dealValueColumns, dealValues } from './deal-values.js'
-import { dealConversion, mayBeClosed, mayBeIn, type Cohort } from './deals/facts.js'
+import { dealConversion, mayBeClosed, mayBeIn, stageNow, toldWay, type Cohort } from './deals/facts.js'
 import type { DealScope } from './deals/scope.js'
 import { days } from './durations.js'
 import type { StepOrder } from './funnel-steps.js'
@@ -20,7 +20,7 @@ export interface FunnelQuery extends DealScope {
 }
 
 /** The columns of the facts that deals are told apart by. */
-export const told = ['path', 'furthest', 'matured', 'soon', 'within'] as const
+export const told = ['path', 'way', 'version', 'furthest', 'matured', 'soon', 'within'] as const
 
 const indexes = ({ stages, own }: PipelineThen, is: (stage: PipelineThen['stages'][number]) => boolean) =>
   stages.slice(0, own).flatMap((stage, i) => (is(stage) ? [i] : []))
@@ -90,39 +90,64 @@ function windows({ pipeline, frame, durations, steps }: FunnelQuery): Sql {
     from f s join f r on r.nth >= s.nth where ${isStart('s')} ${reentry ? empty : first})`
 }
 
-/**
- * The facts behind a funnel: for each deal its path, the list of its stages, and what else tells deals apart. The
- * history is looked up deal by deal: a join in which the planner may choose goes wrong by orders of magnitude for a
- * workspace that its statistics do not know yet.
- */
-export function funnelFacts(query: FunnelQuery): Sql {
-  const { ctx, pipeline, frame, cuts, cohort, durations, filter, matured } = query
-  const ids = pipeline.stages.map(s => s.id)
+// The condition that the deal d itself says its way, and that this was recorded under one version of the pipeline.
+function toldWhole(query: FunnelQuery): Sql {
+  const { pipeline, steps } = query
+  if (steps) return sql`false`
+  const versionAt = (at: string) => sql`width_bucket(${raw(at)}, ${pipeline.changes}::timestamptz[])`
+  const one =
+    pipeline.changes.length > 0
+      ? sql`and ${versionAt('d.created_at')} = ${versionAt('d.way_recorded_at')}`
+      : empty
+  return sql`(${toldWay(query)} ${one})`
+}
+
+// The way of the deal d: as the deal itself says it, or looked up as a path, with the version of each of its stages.
+function ways(query: FunnelQuery, ids: string[]): Sql {
+  const { pipeline } = query
   const versions = pipeline.changes.length + 1
-  const closed = cohort === 'closed'
-  const { ctes, converted } = dealConversion(query)
-  const isWon = sql`e.stage = any(${wonStages(pipeline)}::int[])`
-  const isClosed = sql`e.stage = any(${indexes(pipeline, s => s.kind !== 'open')}::int[])`
-  const age = days(frame, durations, raw('w.first_at'), sql`${frame.asOf}::timestamptz`)
-  const cycle = days(frame, durations, raw('w.last_at'), raw('w.first_at'))
-  const moment = closed ? raw('w.last_at') : raw('d.opened_at')
-  const wonDay = localDay(frame.workspaceZone, raw('w.last_at'))
-  return sql`${ctes}, facts as materialized (
-    select d.id, w.path, w.furthest, w.within, ${reached(age, matured)} as matured,
-      case when ${isWon} then ${within(sql`(-${cycle})`, matured)} else 0 end as soon,
-      v.amount, case when ${isWon} then ${converted(raw('v.amount'), raw('v.currency'), wonDay)} end as won_value
-      ${cuts.bucket(moment)} ${cuts.keys}
-    from deals d ${cuts.joins} cross join lateral (
+  const whole = toldWhole(query)
+  return sql`
+    select null::int[] as path, d.way, width_bucket(d.way_recorded_at, ${pipeline.changes}::timestamptz[]) as version,
+      ${stageNow(query)} as stage, d.furthest_position as furthest, d.way_from as first_at,
+      d.stage_entered_at as last_at, null::int[] as within where ${whole}
+    union all
+    select p.path, null, null, p.path[cardinality(p.path)] / ${versions}::int, p.furthest, p.first_at, p.last_at, p.within
+    from (
       with f as (${rows(query, ids)})
       select array_agg(f.stage * ${versions}::int + f.version order by f.at, f.seq) as path,
         max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
         min(f.stage) as least, min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
         max(f.at) filter (where f.entered) as last_at, ${windows(query)} as within
-      from f
-    ) w cross join lateral (select w.path[cardinality(w.path)] / ${versions}::int as stage) e
+      from f having not ${whole}
+    ) p where p.least < ${pipeline.own}::int`
+}
+
+/**
+ * The facts behind a funnel: for each deal its way, the list of its stages, and what else tells deals apart. What the
+ * deal does not say itself is looked up deal by deal: a join in which the planner may choose goes wrong by orders of
+ * magnitude for a workspace that its statistics do not know yet.
+ */
+export function funnelFacts(query: FunnelQuery): Sql {
+  const { ctx, pipeline, frame, cuts, cohort, durations, filter, matured } = query
+  const ids = pipeline.stages.map(s => s.id)
+  const closed = cohort === 'closed'
+  const { ctes, converted } = dealConversion(query)
+  const isWon = sql`w.stage = any(${wonStages(pipeline)}::int[])`
+  const isClosed = sql`w.stage = any(${indexes(pipeline, s => s.kind !== 'open')}::int[])`
+  const age = days(frame, durations, raw('w.first_at'), sql`${frame.asOf}::timestamptz`)
+  const cycle = days(frame, durations, raw('w.last_at'), raw('w.first_at'))
+  const moment = closed ? raw('w.last_at') : raw('d.opened_at')
+  const wonDay = localDay(frame.workspaceZone, raw('w.last_at'))
+  return sql`${ctes}, facts as materialized (
+    select d.id, w.path, w.way, w.version, w.furthest, w.within, ${reached(age, matured)} as matured,
+      case when ${isWon} then ${within(sql`(-${cycle})`, matured)} else 0 end as soon,
+      v.amount, case when ${isWon} then ${converted(raw('v.amount'), raw('v.currency'), wonDay)} end as won_value
+      ${cuts.bucket(moment)} ${cuts.keys}
+    from deals d ${cuts.joins} cross join lateral (${ways(query, ids)}) w
     ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${isWon}`)}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(query)}
       ${closed ? sql`and ${mayBeClosed(query)} and ${isClosed}` : empty}
-      and w.least < ${pipeline.own}::int ${inPeriod(moment, frame)}
+      ${inPeriod(moment, frame)}
   )`
 }

@@ -2,6 +2,7 @@ import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
 import { conversion } from '../currency.js'
+import { toldByDeal } from '../deal-state.js'
 import { dealValues } from '../deal-values.js'
 import { days } from '../durations.js'
 import { inPeriod, localDay } from '../period.js'
@@ -25,6 +26,17 @@ export function stateOf({ pipeline }: DealScope, stage: Sql): Sql {
   return sql`case when ${stage} >= ${pipeline.own}::int then null when ${stage} = any(${won}::int[]) then 'won'
     when ${stage} = any(${lost}::int[]) then 'lost' else 'open' end`
 }
+
+/**
+ * The condition that the deal `d` itself says the way it went: all of its history counts, and it was never in another
+ * pipeline.
+ */
+export const toldWay = ({ frame, pipeline }: DealScope): Sql =>
+  sql`(d.pipeline_id = ${pipeline.id} and d.way <> '{}' and ${toldByDeal('d', sql`${frame.asOf}::timestamptz`, frame)})`
+
+/** The index of the stage that the deal `d` is in now. */
+export const stageNow = ({ pipeline }: DealScope): Sql =>
+  sql`array_position(${pipeline.stages.map(s => s.id)}::uuid[], d.stage_id) - 1`
 
 /** The condition that the deal `d` may have been in the pipeline: leaves out early those that never were. */
 export function mayBeIn({ ctx, pipeline }: DealScope): Sql {
@@ -76,11 +88,14 @@ export function dealFacts(scope: DealScope, cohort: Cohort, name = 'facts'): Sql
         end as value
       ${cuts.bucket(moment)} ${cuts.keys}
     from deals d ${cuts.joins} cross join lateral (
-      select (array_agg(f.stage order by f.at desc, f.seq desc))[1] as stage, min(f.stage) as least,
+      select ${stageNow(scope)} as stage, 0 as least, d.furthest_position as furthest, d.way_from as first_at,
+        d.stage_entered_at as last_at where ${toldWay(scope)}
+      union all
+      select (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
         max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
         min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
         max(f.at) filter (where f.entered) as last_at
-      from (${stageRows(scope)}) f
+      from (${stageRows(scope)}) f having not ${toldWay(scope)}
     ) w cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
     ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${closed}`)}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}

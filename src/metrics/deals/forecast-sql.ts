@@ -42,7 +42,7 @@ const standings = (scope: DealScope) => sql`
   select y.*, lag(y.state) over (order by y.n desc) as state_before from (
     select w.*, s.state from (
       select m.n, m.at, m."from", m."to", m."previousFrom", m."previousTo", m."seasonFrom", m."seasonTo",
-        (array_agg(f.stage order by f.at desc, f.seq desc))[1] as stage, min(f.stage) as least,
+        (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
         max(f.position) filter (where f.kind = 'open' and f.stage < ${scope.pipeline.own}::int) as furthest,
         min(f.at) filter (where f.stage < ${scope.pipeline.own}::int) as first_at,
         max(f.at) filter (where f.entered) as last_at

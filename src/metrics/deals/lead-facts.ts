@@ -3,6 +3,7 @@ import { authorize, visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { deals } from '../../resources/deals/resource.js'
 import { leads } from '../../resources/leads/resource.js'
+import { dealState } from '../deal-state.js'
 import { cutsOf, type CutRequest, type Cuts } from '../counted.js'
 import { days, type Durations } from '../durations.js'
 import { filtered, type Request } from '../parameters.js'
@@ -25,14 +26,8 @@ export function leadFacts(
       ${days(frame, durations, captured, sql`coalesce(c.at, ${now})`)} as days,
       ${days(frame, durations, captured, now)} as age ${cuts.bucket(captured)} ${cuts.keys}
     from leads l ${cuts.joins} left join lateral (
-      select min(h.at) as at
-      from deals d cross join lateral (
-        select r.at, r.kind from deal_history r
-        where r.workspace_id = ${ctx.workspaceId} and r.deal_id = d.id and r.stage_id is not null and r.at <= ${now}
-          and r.recorded_at <= ${frame.knownAt}::timestamptz
-        order by r.at desc, r.seq desc limit 1
-      ) h
-      where ${visible(ctx, deals, 'd')} and d.lead_id = l.id and d.deleted_at is null and h.kind = 'won'
+      select min(w.at) as at from deals d ${dealState(ctx, frame)}
+      where ${visible(ctx, deals, 'd')} and d.lead_id = l.id and d.deleted_at is null and w.kind = 'won'
     ) c on true
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and ${filter} and l.captured_at <= ${now}
       and l.created_at <= ${frame.knownAt}::timestamptz ${inPeriod(captured, frame)}

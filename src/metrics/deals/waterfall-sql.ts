@@ -52,8 +52,8 @@ export function waterfallFacts(scope: DealScope, expectedOnly: boolean): Sql {
       begun.amount as amount_before, v.amount, ${value('begun', first)} as was, ${value('begun', lastDay)} as was_later,
       ${value('v', lastDay)} as value ${cuts.keys}
     from deals d ${cuts.joins} cross join lateral (
-      select (array_agg(f.stage order by f.at desc, f.seq desc) filter (where f.at <= ${first}))[1] as stage_before,
-        (array_agg(f.stage order by f.at desc, f.seq desc))[1] as stage, min(f.stage) as least,
+      select (array_agg(f.stage order by f.at, f.seq))[count(*) filter (where f.at <= ${first})] as stage_before,
+        (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
         min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
         max(f.at) filter (where f.entered) as last_at
       from (${stageRows(until)}) f

@@ -27,7 +27,13 @@ export interface DerivedState {
   stageEnteredAt: string
   firstAt: string
   closedAt: string | null
+  way: string[]
+  wayFrom: string
+  wayRecordedAt: string
 }
+
+/** As many stages of a history are kept with its deal. */
+const longestWay = 100
 
 const now = raw(`date_trunc('milliseconds', clock_timestamp())`)
 
@@ -78,8 +84,8 @@ export async function recompute(
 ): Promise<Recomputed> {
   const found = await ctx.db.query<DerivedState & { rows: object[] | null }>(sql`
     with input as materialized (
-      select i.*, coalesce(i.at, ${now}) as moment
-      from json_to_recordset(${toInput(newRows)}::json) as i(${inputColumns})
+      select i.*, n.now as recorded, coalesce(i.at, n.now) as moment
+      from json_to_recordset(${toInput(newRows)}::json) as i(${inputColumns}), (select ${now} as now) n
     ), numbered as materialized (
       select i.*, (coalesce(stored.top, 0) + row_number() over (partition by i.deal_id order by i.n))::int as seq,
         not ${keepAll} and coalesce(stored.repeated, false) as repeated
@@ -88,13 +94,13 @@ export async function recompute(
         where h.workspace_id = ${ctx.workspaceId} and h.deal_id = i.deal_id
       ) stored on true
     ), all_rows as (
-      select h.deal_id, h.seq, h.at, h.pipeline_id, h.stage_id, h.position, h.kind, null::json as added,
+      select h.deal_id, h.seq, h.at, h.recorded_at, h.pipeline_id, h.stage_id, h.position, h.kind, null::json as added,
         false as happens_now
       from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.stage_id is not null
         and h.deal_id in (select deal_id from input)
       union all
-      select deal_id, seq, moment, pipeline_id, stage_id, position, kind, row_to_json(numbered), at is null
+      select deal_id, seq, moment, recorded, pipeline_id, stage_id, position, kind, row_to_json(numbered), at is null
       from numbered where not repeated
     ), compared as (
       select a.*, lag(a.stage_id) over (partition by a.deal_id order by a.at, a.seq) as stage_before from all_rows a
@@ -109,12 +115,16 @@ export async function recompute(
       select r.deal_id, r.pipeline_now, r.stage_now, r.kind_now, count(*)::int as stage_rows, min(r.at) as first_at,
         max(r.at) filter (where r.stage_id is distinct from r.previous) as entered,
         max(r.position) filter (where r.kind = 'open' and r.pipeline_id = r.pipeline_now) as furthest,
+        case when bool_and(r.pipeline_id = r.pipeline_now) and count(*) <= ${longestWay}
+          then array_agg(r.stage_id order by r.at, r.seq) else '{}' end as way,
+        max(r.recorded_at) as recorded_at,
         json_agg(r.added) filter (where r.added is not null) as rows
       from ranked r group by 1, 2, 3, 4
     )
     select s.deal_id as "dealId", s.pipeline_now as "pipelineId", s.stage_now as "stageId", s.kind_now as status,
       s.furthest as "furthestPosition", s.stage_rows as "stageRows", s.entered as "stageEnteredAt",
-      s.first_at as "firstAt", case when s.kind_now <> 'open' then s.entered end as "closedAt", s.rows
+      s.first_at as "firstAt", case when s.kind_now <> 'open' then s.entered end as "closedAt", s.way,
+      s.first_at as "wayFrom", s.recorded_at as "wayRecordedAt", s.rows
     from state s`)
   return {
     states: new Map(found.map(({ rows: _rows, ...state }) => [state.dealId, state])),
@@ -127,10 +137,10 @@ export async function storeHistory(ctx: Context, rows: string): Promise<void> {
   await ctx.db.query(sql`
     insert into deal_history (workspace_id, deal_id, seq, at, recorded_at, actor_type, actor_id, pipeline_id, stage_id,
       position, kind, stage_name, pipeline_name, valued, amount, currency, probability, expected_close_date, owner_id)
-    select ${ctx.workspaceId}, i.deal_id, i.seq, i.moment, ${now}, ${ctx.actor.type}, ${ctx.actor.id}::uuid, i.pipeline_id,
+    select ${ctx.workspaceId}, i.deal_id, i.seq, i.moment, i.recorded, ${ctx.actor.type}, ${ctx.actor.id}::uuid, i.pipeline_id,
       i.stage_id, i.position, i.kind, i.stage_name, i.pipeline_name, i.valued, i.amount, i.currency, i.probability,
       i.expected_close_date, i.owner_id
-    from json_to_recordset(${rows}::json) as i(seq int, moment timestamptz(3), ${inputColumns})`)
+    from json_to_recordset(${rows}::json) as i(seq int, moment timestamptz(3), recorded timestamptz(3), ${inputColumns})`)
 }
 
 /** Adds a row for each of these deals whose values are no longer those of its last row that sets values. */

@@ -35,7 +35,7 @@ export interface DealContact {
   role: string | null
 }
 
-/** Stage, status, furthestPosition, openedAt and closedAt follow from `dealHistory` by one recompute. */
+/** Stage, status, furthestPosition, way, openedAt and closedAt follow from `dealHistory` by one recompute. */
 export const deals = pgTable(
   'deals',
   {
@@ -47,6 +47,11 @@ export const deals = pgTable(
     status: text('status').notNull(),
     furthestPosition: integer('furthest_position'),
     stageRows: integer('stage_rows').notNull(),
+    // The stages of its history in their order, empty where it was in several pipelines or has more than a hundred; when
+    // the first was entered and the last recorded. Figures read it here, of deals whose whole history counts.
+    way: uuid('way').array().notNull().default([]),
+    wayFrom: instant('way_from'),
+    wayRecordedAt: instant('way_recorded_at'),
     amount: decimal('amount'),
     currency: text('currency'),
     probability: doublePrecision('probability'),
