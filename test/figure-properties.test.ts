@@ -146,8 +146,8 @@ t.test('a fit to time that runs c times as fast has alpha times c, and the rest 
   }
 })
 
-/** Numbers that say what was asked, and the share of nobody that is still open. */
-const echoed = /\/(days|windowDays|horizonDays|tenure|p|draws|seed)$|^\/curve.*\/open$/
+/** Numbers that say what was asked. */
+const echoed = /\/(days|windowDays|horizonDays|tenure|p|draws|seed)$/
 
 const settings = /\/(draws|seed|windowDays|stageId)$/
 
@@ -161,6 +161,7 @@ function nulls(value: unknown, pointer: string): string[] {
 /** Parameters that a choice goes with. */
 const together: Record<string, object> = {
   'funnel hold': { order: 'ordered' },
+  'lifetime-value unit': { method: 'bg_nbd' },
   'forecast amounts': { missingAmount: 'mean_won' },
   'acquisition-cost model': { groupBy: ['channel'] }
 }
