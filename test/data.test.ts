@@ -107,6 +107,11 @@ async function opportunities(t: Test, world: World): Promise<void> {
     }
     t.equal(await count(send, '&companyId[isNull]=true'), expected.missing_account)
     t.equal(await count(send, '&customFields.product=GTX%20Pro'), expected.by_product['GTX Pro'].deals)
+    const misspelt = expected.product_not_in_catalogue as Record<string, number>
+    t.same(
+      [await count(send, '&product.name=GTX%20Pro'), Object.keys(misspelt)],
+      [misspelt.GTXPro, ['GTXPro']]
+    )
     const closed = (await send('GET', '/v1/deals?sort=closedAt&limit=1&status[in]=won,lost')).body.data[0]
     t.equal(closed.closedAt, `${expected.first_close}T00:00:00.000Z`, 'the first close')
     t.equal(await wonValue(world, 'USD'), expected.won_value, 'won value')
