@@ -153,6 +153,7 @@ t.test('given journeys', async t => {
         )
       for (const [key, credit] of credits(modelOf(answer, 'shapley')))
         near(t, credit.value, wanted.shapley_unordered[key!].value as number, `shapley ${key}`)
+      sameJourneys(t, answer, wanted, rows.length)
     })
   }
 })
@@ -212,6 +213,7 @@ t.test('a small tenant', async t => {
 
   t.test('what Markov learns from', async t => {
     near(t, modelOf(byChannel, 'markov').pConversion, wanted.markov_inputs.p_conversion as number, 'P')
+    sameInputs(t, byChannel, wanted.markov_inputs as Json)
     const { deals, open } = {
       deals: expected.pipeline.deals as number,
       open: expected.pipeline.outcome.open as number
@@ -407,3 +409,39 @@ t.test('whose touches, and whose deals', async t => {
 const modelledBy = ({ value }: Json, model: string) => ({
   models: (value.models as Json[]).filter(m => m.model === model)
 })
+
+/** All that the file of the journeys holds: heuristics, Shapley, and the chain with its removal effects and moves. */
+function sameJourneys(t: Test, answer: Json, wanted: Json, paths: number): void {
+  const keys = wanted.totals.channels as string[]
+  t.equal(paths, wanted.totals.paths)
+  const plain = ['first', 'last', 'linear', 'position', 'shapley']
+  for (const model of plain) {
+    const found = credits(modelOf(answer, model))
+    const of = (
+      model === 'shapley' ? wanted.shapley_unordered : wanted.heuristics[names[model] ?? model]
+    ) as Json
+    t.same([...found.keys()].sort(), keys, model)
+    for (const key of keys) {
+      near(t, found.get(key)!.conversions, of[key].conversions as number, `${model} ${key}: conversions`)
+      near(t, found.get(key)!.value, of[key].value as number, `${model} ${key}: value`)
+    }
+  }
+  const markov = modelOf(answer, 'markov')
+  const { removal_effect, attributed_conversions, transition_probabilities } =
+    wanted.markov_order1_with_nulls as Json
+  for (const [key, credit] of credits(markov)) {
+    near(t, credit.removalEffect, removal_effect[key!] as number, `${key} removed`)
+    near(t, credit.conversions, attributed_conversions[key!] as number, `markov ${key}: conversions`)
+  }
+  const moves = (markov.transitions as Json[]).map(m => [`${m.from} -> ${m.to}`, m.p as number] as const)
+  t.same(moves.map(m => m[0]).sort(), Object.keys(transition_probabilities as Json).sort())
+  for (const [move, p] of moves) near(t, p, transition_probabilities[move] as number, move)
+}
+
+/** The journeys that a chain learnt from: those that convert, and by its odds those that came to nothing. */
+function sameInputs(t: Test, answer: Json, wanted: Json): void {
+  const { conversions } = answer.value.attributed as { conversions: number }
+  t.equal(conversions, wanted.converting)
+  const odds = modelOf(answer, 'markov').pConversion as number
+  near(t, conversions / odds - conversions, wanted.null as number, 'journeys that came to nothing')
+}
