@@ -7,6 +7,7 @@ import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { done } from './helpers/funnel.js'
 import { sender } from './helpers/http.js'
+import { workspaceOf } from './helpers/workspace.js'
 import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const folder = fileURLToPath(new URL('data/tenant-a', import.meta.url))
@@ -445,3 +446,33 @@ function sameInputs(t: Test, answer: Json, wanted: Json): void {
   const odds = modelOf(answer, 'markov').pConversion as number
   near(t, conversions / odds - conversions, wanted.null as number, 'journeys that came to nothing')
 }
+
+t.test('what becomes of a lead later does not change what had become of it', async t => {
+  const { request } = await workspaceOf(app, 'again')
+  const make = (path: string, body: object) => done(request('POST', `/v1/${path}`, body))
+  const valueOf = async (name: string, parameters: object) =>
+    (await make(`metrics/${name}`, parameters)).value as Json
+  const { id: pipelineId } = await make('pipelines', { name: 'Sales' })
+  const { id: stageId } = await make('stages', { pipelineId, name: 'open', kind: 'open', position: 1 })
+  const lead = async (unqualifiedAt: string) =>
+    (await make('leads', { lastName: 'x', capturedAt: '2025-01-01T00:00:00Z', status: 'unqualified', unqualifiedAt })).id as string // prettier-ignore
+  const again = await lead('2025-01-10T00:00:00Z')
+  const converted = await lead('2025-01-10T00:00:00Z')
+  await lead('2025-03-01T00:00:00Z')
+  const history = [{ stageId: stageId as string, at: '2025-01-05T00:00:00Z' }]
+  const { id: dealId } = await make('deals', { name: 'Deal', openedAt: '2025-01-05T00:00:00Z', history })
+  const at = { asOf: '2025-02-01T00:00:00Z' }
+  const before = await valueOf('attribution', at)
+  t.match(before, { nulls: 2, censored: 2 })
+  for (const [id, statuses] of [
+    [again, ['working', 'unqualified']],
+    [converted, ['working']]
+  ] as const)
+    // prettier-ignore
+    for (const status of statuses) await done(request('PATCH', `/v1/leads/${id}`, { status }))
+  await make(`leads/${converted}/convert`, { deal: { id: dealId as string } })
+  t.same(await valueOf('attribution', at), before)
+  t.match(await valueOf('attribution', {}), { nulls: 2, censored: 1 }, 'today the one is its deal')
+  t.match(await valueOf('lead-funnel', at), { withDeal: 0 })
+  t.match(await valueOf('lead-funnel', {}), { withDeal: 1 })
+})

@@ -53,6 +53,7 @@ const deal = fc.record({
 const lead = fc.record({
   at: time,
   qualifiedAfter: maybe(fc.integer({ min: 0, max: 30 })),
+  givenUpAfter: fc.option(fc.integer({ min: 0, max: 40 }), { freq: 2 }),
   campaign,
   channel: maybe(channel),
   owner,
@@ -195,10 +196,11 @@ export async function tell(
   )
   const leadIds = await make(
     'leads',
-    leads.map(({ at, qualifiedAfter, campaign, channel, owner, industry, withDeal }, i) => ({
+    leads.map(({ at, qualifiedAfter, givenUpAfter, campaign, channel, owner, industry, withDeal }, i) => ({
       lastName: `Lead ${i}`,
       capturedAt: instant(at),
       ...(qualifiedAfter !== null && { status: 'qualified', qualifiedAt: instant(at + qualifiedAfter) }),
+      ...(givenUpAfter !== null && { status: 'unqualified', unqualifiedAt: instant(at + givenUpAfter) }),
       campaignId: of(campaigns, campaign),
       sourceChannel: channel,
       ownerId: of(people, owner),
