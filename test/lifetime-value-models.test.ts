@@ -179,6 +179,34 @@ if (hasReference) {
       near(t, customer.holdoutSpend, wanted.actual_holdout_spend as number, `${id} spend`)
     }
 
+    t.equal(found.gammaGamma.n, expected.gg_customers)
+    near(t, found.gammaGamma.logLikelihood, expected.gammagamma.loglik as number, 'log-likelihood of values')
+    t.equal(holdout.orders, expected.holdout_transactions)
+    const repeats = pages.reduce((n, c) => n + (c.x as number), 0)
+    t.equal(repeats, expected.repeat_transactions_calibration)
+    const valued = pages.filter(c => c.x > 0 && Number(c.z) > 0)
+    const meanValue = valued.reduce((sum, c) => sum + Number(c.z), 0) / valued.length
+    near(t, meanValue, expected.mean_observed_avg_value_repeaters as number, 'order value of repeaters')
+    const { published } = expected
+    for (const [name, wanted] of Object.entries(published.bgnbd as Record<string, number>))
+      t.ok(Math.abs((found.bgNbd[name] ?? found.bgNbd.logLikelihood) - wanted) <= (name === 'loglik' ? 0.05 : 0.0005), `${name} as published`) // prettier-ignore
+    for (const [name, wanted] of Object.entries(published.gammagamma as Record<string, number>))
+      t.ok(Math.abs(found.gammaGamma[name] - wanted) <= 0.005, `${name} as published`)
+    const one = published.E_one_customer as Json
+    const { bgnbd } = published
+    const given = {
+      r: bgnbd.r as number,
+      alpha: bgnbd.alpha as number,
+      a: bgnbd.a as number,
+      b: bgnbd.b as number
+    }
+    const data = {
+      bgNbd: given,
+      customers: [{ x: one.x as number, tx: one.t_x as number, T: one.T as number }]
+    }
+    const single = await value({ method: 'bg_nbd', expectedDays: one.horizon_weeks * 7, data }, key)
+    near(t, single.value.expectedOrders, one.expected as number, 'the customer of the note', 1e-3)
+
     const year = await value(
       { ...asked, customers: false, limit: undefined, expectedDays: 364, unit: 'day' },
       key
@@ -192,6 +220,11 @@ if (hasReference) {
     t.match(historic.value, { customers: retention.customers, orderDays: retention.orders_same_day_merged })
     near(t, historic.value.mean, retention.historic_ltv_mean as number, 'historic')
     near(t, historic.value.averageOrderValue, retention.aov as number, 'order value')
+    near(t, historic.value.total, retention.revenue as number, 'revenue')
+    near(t, historic.value.ordersPerCustomer, retention.orders_per_customer as number, 'orders of a customer')
+    t.equal(historic.value.orders, retention.rows)
+    const free = await send('POST', '/v1/orders/aggregate', { filter: { amount: { eq: '0' } } })
+    t.equal(free.body.data[0].count, retention.zero_value_orders)
     const simple = await value({ method: 'simple', calibrationEnd: '1998-06-30' }, key)
     t.ok(simple.value.monthlyChurn > 0 && simple.value.monthlyChurn < 1)
     t.ok(Number(simple.value.undiscounted) > 0)

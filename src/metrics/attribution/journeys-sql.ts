@@ -9,6 +9,7 @@ import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
 import { dealState } from '../deal-state.js'
 import { dealValues } from '../deal-values.js'
+import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 
 /** Whose journeys are asked for, and what of them. */
@@ -43,25 +44,20 @@ function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
       ${inPeriod(moment, frame)}`
 }
 
-const wasGivenUp = ({ asOf }: Frame) => sql`
-  (l.unqualified_at <= ${asOf}::timestamptz and not exists (
-    select from (values (l.working_at), (l.nurturing_at), (l.qualified_at), (l.converted_at)) s(at)
-    where s.at > l.unqualified_at and s.at <= ${asOf}::timestamptz))`
-
 // Leads that never had a deal: given up, or still on their way.
 function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
   const { asOf, knownAt } = frame
   const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
   return sql`
-    select l.id, case when ${wasGivenUp(frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
+    select l.id, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
       null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value
       ${cuts.bucket(raw('l.captured_at'))} ${keys.length > 0 ? join(keys, '') : empty}
     from leads l
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
-      and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not exists (
+      and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not (${linked(ctx, frame)} and exists (
         select from deals x
         where x.workspace_id = ${ctx.workspaceId} and x.deleted_at is null and x.opened_at <= ${asOf}::timestamptz
-          and (x.lead_id = l.id or x.id = l.deal_id))`
+          and x.created_at <= ${knownAt}::timestamptz and (x.lead_id = l.id or x.id = l.deal_id)))`
 }
 
 // The touches of the subject s, by its lead or by everybody who has a part in the deal.
@@ -107,6 +103,7 @@ export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
       ${won(raw('j.deal_touch'))} as deal_touch, s.amount, s.value ${raw(cutBy.map(c => `, s.${c}`).join(''))}
     from subjects s
       left join leads l on ${visible(ctx, leads, 'l')} and l.id = s.lead_id and l.deleted_at is null
+        and (s.id = l.id or ${linked(ctx, frame)})
       left join lateral (
         select array_agg(${raw(by === 'channel' ? 't.channel' : 't.campaign_id::text')} order by t.occurred_at, t.seq, t.id) as path,
           array_agg(lower(t.channel) = 'direct' order by t.occurred_at, t.seq, t.id) as direct,

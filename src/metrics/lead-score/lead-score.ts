@@ -8,7 +8,7 @@ import { scoringRules } from '../../resources/scoring-rules/resource.js'
 import { figure, type Answered } from '../figure.js'
 import { customersAnswer, cursorOf, placeOf } from '../lifetime-value-page.js'
 import { decimalOf } from '../models/exact.js'
-import { qualityOf } from '../models/score-quality.js'
+import { qualityOf, qualityReasons } from '../models/score-quality.js'
 import {
   commonParameters,
   described,
@@ -196,9 +196,10 @@ function fromData(
     parameters: {},
     counts: { leads: quality.n },
     excluded: {},
-    reasons: Object.fromEntries(
-      ['converged', 'logLikelihood', 'trainAuc'].map(name => [`/value/${name}`, 'only_scores_given'])
-    )
+    reasons: Object.fromEntries([
+      ...['converged', 'logLikelihood', 'trainAuc'].map(name => [`/value/${name}`, 'only_scores_given']),
+      ...qualityReasons(quality).map(([name, code]) => [`/value/quality/${name}`, code])
+    ]) as Record<string, string>
   }
 }
 

@@ -5,7 +5,7 @@ import { inBackground } from '../background.js'
 import { cutsOf, type Cuts } from '../counted.js'
 import type { Column, Feature } from '../models/features.js'
 import type { LeadModel } from '../models/lead-model.js'
-import { auc, qualityOf } from '../models/score-quality.js'
+import { auc, qualityOf, qualityReasons } from '../models/score-quality.js'
 import { filtered, refused, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { leadsSql, type LeadRow } from './leads-sql.js'
@@ -150,7 +150,9 @@ export async function logisticScores(
   const { fit, quality, leaks, trainAuc } = model
   const reasons: Record<string, string> = {}
   if (model.refused !== undefined)
-    for (const name of ['converged', 'coefficients', 'quality']) reasons[`/value/${name}`] = model.refused
+    for (const name of ['converged', 'logLikelihood', 'coefficients', 'trainAuc', 'quality'])
+      reasons[`/value/${name}`] = model.refused
+  else for (const [name, code] of qualityReasons(quality)) reasons[`/value/quality/${name}`] = code
   return {
     value: {
       n: train.length,
@@ -194,7 +196,9 @@ export async function ruleScores(ctx: Context, request: Asked, frame: Frame): Pr
     return outcome === undefined ? [] : [{ score, outcome }]
   })
   const { n, positives, baseRate, liftTop10 } = qualityOf(judged)
+  const quality = { ...qualityOf([]), n, positives, baseRate, auc: auc(judged), liftTop10 }
   const reasons: Record<string, string> = {}
+  for (const [name, code] of qualityReasons(quality)) reasons[`/value/quality/${name}`] = code
   for (const name of ['converged', 'logLikelihood', 'trainAuc', 'quality/brier', 'quality/logLoss'])
     reasons[`/value/${name}`] = 'points_are_no_probability'
   return {
@@ -205,7 +209,7 @@ export async function ruleScores(ctx: Context, request: Asked, frame: Frame): Pr
       logLikelihood: null,
       coefficients: [],
       trainAuc: null,
-      quality: { ...qualityOf([]), n, positives, baseRate, auc: auc(judged), liftTop10 },
+      quality,
       leaks: [],
       refused: []
     },

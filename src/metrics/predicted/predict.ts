@@ -196,6 +196,7 @@ async function fitted(
   const bgNbd = refusedParts.has('bgNbd') ? null : found.bgNbd!
   const gammaGamma = refusedParts.has('gammaGamma') ? null : found.gammaGamma!
   const parts = { unit, bgNbd, gammaGamma, correlation: found.correlation ?? null }
+  if (parts.correlation === null) reasons['/value/correlation'] = why[0]?.[1] ?? 'never_differs'
   const simple = why.length > 0 ? simplePart(inputOf(totals), request, reasons) : {}
   if (!bgNbd) return { value: { ...parts, ...simple, total: null, mean: null }, customers: [] }
   const models: Models = { bgNbd, gammaGamma: gammaGamma ?? undefined }
