@@ -18,6 +18,7 @@ import {
 import { intervalOf, type Interval, type IntervalTask } from './forecast-interval.js'
 import type { Journey } from './journeys.js'
 import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
+import { qualityOf, type Quality } from './score-quality.js'
 
 /** What a thread of its own works out, by name: what would hold up other requests. */
 export const tasks = {
@@ -29,6 +30,10 @@ export const tasks = {
   }): ModelCredits[][] => task.sets.map(journeys => attribute(journeys, task.models, task.settings)),
 
   leadModel: (task: LeadTask): LeadModel => leadModel(task),
+
+  /** Of so many scores that sorting them takes its time. */
+  quality: ({ scores, outcomes }: { scores: readonly number[]; outcomes: readonly number[] }): Quality =>
+    qualityOf(scores.map((score, i) => ({ score, outcome: outcomes[i]! }))),
 
   forecastIntervals: (asked: readonly IntervalTask[]): Interval[] => asked.map(intervalOf),
 

@@ -4,6 +4,7 @@ import type { Answered } from '../figure.js'
 import type { Models } from '../models/customer-value.js'
 import { decimalOf } from '../models/exact.js'
 import { refused, type Request } from '../parameters.js'
+import type { Frame } from '../period.js'
 import { expectations, settingsOf, simplePart, type PredictedRequest } from './predict.js'
 import { predictedParameters, type lifetimeValueData } from './schema.js'
 
@@ -56,7 +57,11 @@ function fromRates(data: Data, request: Asked): Answered<never> {
   return answered({ averageOrderValue, ...part }, reasons)
 }
 
-async function fromParameters(data: Data, request: Asked): Promise<Answered<never>> {
+async function fromParameters(
+  data: Data,
+  request: Asked,
+  stop: AbortSignal | undefined
+): Promise<Answered<never>> {
   const { bgNbd, gammaGamma, customers: given = [] } = data
   if (!bgNbd) throw refused(request.place, 'data', 'method=bg_nbd needs the parameters bgNbd.', 'data_form')
   const models: Models = { bgNbd, gammaGamma }
@@ -67,7 +72,7 @@ async function fromParameters(data: Data, request: Asked): Promise<Answered<neve
     holdoutOrders: 0,
     holdoutSpend: 0
   }))
-  const outlook = await inBackground('customerOutlook', { models, customers, settings })
+  const outlook = await inBackground('customerOutlook', { models, customers, settings }, stop)
   const shown = given.map(({ x, tx, T, z = null }, i) => {
     const { pAlive, expectedOrders, expectedValue, value } = outlook.outlooks[i]!
     const decimal = (n: number | null) => (n === null ? null : decimalOf(n))
@@ -91,11 +96,16 @@ async function fromParameters(data: Data, request: Asked): Promise<Answered<neve
 }
 
 /** Lifetime value from the numbers of one method. */
-export function fromData(data: Data, request: Asked): Answered<never> | Promise<Answered<never>> {
+export function fromData(
+  data: Data,
+  request: Asked,
+  _frame: Frame,
+  stop: AbortSignal | undefined
+): Answered<never> | Promise<Answered<never>> {
   refuseIdle(request)
   const { method = 'historic' } = request.given
   if (method === 'historic') {
     throw refused(request.place, 'method', 'data goes with method=simple or bg_nbd.', 'not_allowed')
   }
-  return method === 'simple' ? fromRates(data, request) : fromParameters(data, request)
+  return method === 'simple' ? fromRates(data, request) : fromParameters(data, request, stop)
 }

@@ -180,6 +180,7 @@ async function calibration(
 }
 
 async function fitted(
+  ctx: Context,
   rows: readonly CustomerRow[],
   totals: OrderTotals,
   request: Asked,
@@ -189,7 +190,7 @@ async function fitted(
   const perUnit = units[unit]
   const customers = rows.map(r => asCustomer(r, perUnit))
   const tooFew = whyNotFitted(rows, {}).some(([, why]) => why === 'too_few_customers')
-  const found: Partial<Fitted> = tooFew ? {} : await inBackground('customerFit', customers)
+  const found: Partial<Fitted> = tooFew ? {} : await inBackground('customerFit', customers, ctx.gone?.())
   const why = whyNotFitted(rows, found)
   for (const [name, code] of why) reasons[`/value/${name}`] = code
   const refusedParts = new Set(why.map(([name]) => name))
@@ -200,7 +201,7 @@ async function fitted(
   if (!bgNbd) return { value: { ...parts, ...simple, total: null, mean: null }, customers: [] }
   const models: Models = { bgNbd, gammaGamma: gammaGamma ?? undefined }
   const settings = settingsOf(request)
-  const outlook = await inBackground('customerOutlook', { models, customers, settings })
+  const outlook = await inBackground('customerOutlook', { models, customers, settings }, ctx.gone?.())
   const expected = expectations(models, outlook, settings, holdoutDays, totals.holdoutSpend)
   return { value: { ...parts, ...simple, ...expected }, customers: shownCustomers(rows, outlook, perUnit) }
 }
@@ -223,7 +224,7 @@ export async function predict(ctx: Context, request: Asked, frame: Frame): Promi
           value: { ...simplePart(inputOf(totals), request, reasons), total: null, mean: null },
           customers: []
         }
-      : await fitted(rows, totals, request, reasons)
+      : await fitted(ctx, rows, totals, request, reasons)
   if (method === 'simple')
     for (const name of ['total', 'mean']) reasons[`/value/${name}`] = 'of_other_methods'
   const { missingAmount, noFxRate } = totals
