@@ -42,8 +42,8 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
 > {
   /** What the calls say of themselves. */
   summary: string
-  /** What is counted: `groupBy` takes its fields. Several where a parameter says which of them it is. */
-  subject?: Resource | readonly Resource[]
+  /** What is counted, unless a parameter says otherwise: `groupBy` takes its fields. */
+  subject?: Resource
   /** What `groupBy` takes where that are not the fields of the subject. */
   dimensions?: string[]
   parameters: P
@@ -116,14 +116,13 @@ function echoed(parameters: Record<string, Field>, given: Record<string, unknown
 function entryOf(
   config: Omit<CatalogueEntry, 'parameters' | 'dimensions'> & {
     parameters: Record<string, Field>
-    subject?: Config<never, TObject, TObject>['subject']
+    subject?: Resource
     dimensions?: string[]
   }
 ): CatalogueEntry {
   const { name, version, definition, formula, unit, source, subject } = config
   const entries = Object.entries(config.parameters).map(([name, schema]) => parameterEntry(name, schema))
-  const subjects = subject && config.parameters.groupBy ? [subject].flat() : []
-  const ofSubject = [...new Set(subjects.flatMap(dimensionsOf))]
+  const ofSubject = subject && config.parameters.groupBy ? dimensionsOf(subject) : []
   const { dimensions = ofSubject } = config
   return { name, version, definition, formula, unit, parameters: entries, dimensions, source }
 }

@@ -266,7 +266,7 @@ export const lifetimeValue = figure({
   definition,
   formula,
   unit: 'money in the currency of the answer; counts',
-  subject: [orders, subscriptions],
+  subject: orders,
   source:
     'Farris et al., Marketing Metrics; Gupta, Lehmann 2003; Fader, Hardie, Lee 2005 (BG/NBD; RFM and CLV); Fader, Hardie 2013.',
   parameters,
