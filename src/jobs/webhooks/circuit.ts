@@ -55,6 +55,12 @@ export function succeeded(circuit: Circuit, widest: number): void {
   circuit.width = Math.min(widest, circuit.width + 1)
 }
 
+/** Kith failed at the endpoint by itself: a pause that grows with each time. */
+export function broke(circuit: Circuit, now: number, scale: number): void {
+  circuit.holds++
+  circuit.holdUntil = now + jittered(firstDelayMs, circuit.holds, longestHoldMs) * scale
+}
+
 /** A failure: less at once, and a pause where the endpoint fails as a whole or asks for one. */
 export function failed(
   circuit: Circuit,

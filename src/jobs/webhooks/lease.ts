@@ -87,18 +87,25 @@ export async function renewLease(db: Db, { workspaceId, webhookId, leaseId }: Le
   return rows.length > 0
 }
 
-/** Gives the endpoint back, with the time at which something is due; `again` where work is left for now. */
+/**
+ * Gives the endpoint back, with the time at which something is due; `again` where work is left for now. A turn that
+ * broke has it left alone for a while, and one that had nothing to hold against it ends that.
+ */
 export async function giveBack(
   db: Db,
   { workspaceId, webhookId, leaseId }: Lease,
-  again: boolean
+  { again, broken, circuit }: { again: boolean; broken: boolean; circuit: Circuit }
 ): Promise<void> {
+  const pause = broken && circuit.holdUntil !== null ? circuit.holdUntil - Date.now() : null
+  const holds = broken ? circuit.holds : circuit.failures === 0 ? 0 : null
   await db.query(sql`
-    update webhook_states s set lease_id = null, lease_until = null, due_at = least(s.due_at,
-      case when ${again}::boolean then now() when s.hold_until > now() then s.hold_until else (
-        select min(d.next_attempt_at) from webhook_deliveries d
-        where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.status = 'pending'
-          and d.next_attempt_at is not null) end)
+    update webhook_states s set lease_id = null, lease_until = null, holds = coalesce(${holds}::int, s.holds),
+      hold_until = coalesce(clock_timestamp() + ${pause}::float8 * interval '1 millisecond', s.hold_until),
+      due_at = least(s.due_at,
+        case when ${again}::boolean then now() when s.hold_until > now() then s.hold_until else (
+          select min(d.next_attempt_at) from webhook_deliveries d
+          where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.status = 'pending'
+            and d.next_attempt_at is not null) end)
     where s.workspace_id = ${workspaceId} and s.webhook_id = ${webhookId} and s.lease_id = ${leaseId}`)
 }
 

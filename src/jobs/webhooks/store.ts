@@ -91,21 +91,32 @@ export async function show(
   {
     failures,
     deliveredAt,
-    failedAt
-  }: { failures: number; deliveredAt: string | null; failedAt: string | null }
+    failedAt,
+    error,
+    broken
+  }: {
+    failures: number
+    deliveredAt: string | null
+    failedAt: string | null
+    error: string | null
+    broken: boolean
+  }
 ): Promise<void> {
+  const fails = failures > 0 || broken
   // Worked out of the row as it is once locked: an operator may switch the endpoint off at this moment.
-  const status = sql`case when w.status in ('active', 'failing') then ${failures > 0 ? 'failing' : 'active'} else w.status end`
+  const status = sql`case when w.status in ('active', 'failing') then ${fails ? 'failing' : 'active'} else w.status end`
   const delivered = sql`coalesce(${deliveredAt}::timestamptz, w.last_delivered_at)`
   const failed = sql`coalesce(${failedAt}::timestamptz, w.last_failure_at)`
+  const wrong = sql`case when ${fails}::boolean then coalesce(${error}::text, w.last_error) end`
   await db.query(sql`
     update webhooks w set consecutive_failures = ${failures}, status = ${status}, last_delivered_at = ${delivered},
-      last_failure_at = ${failed}, oldest_undelivered_at = open.oldest
+      last_failure_at = ${failed}, last_error = ${wrong}, oldest_undelivered_at = open.oldest
     from (select (
       select d.occurred_at from webhook_deliveries d
       where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.status = 'pending'
       order by d.sequence limit 1) as oldest) open
     where w.workspace_id = ${workspaceId} and w.id = ${webhookId}
-      and (w.consecutive_failures, w.status, w.last_delivered_at, w.last_failure_at, w.oldest_undelivered_at)
-        is distinct from (${failures}::int, ${status}, ${delivered}, ${failed}, open.oldest)`)
+      and (w.consecutive_failures, w.status, w.last_delivered_at, w.last_failure_at, w.last_error,
+        w.oldest_undelivered_at)
+        is distinct from (${failures}::int, ${status}, ${delivered}, ${failed}, ${wrong}, open.oldest)`)
 }

@@ -76,6 +76,10 @@ export const webhooks = resource({
     ),
     lastDeliveredAt: About('When a request last succeeded, to the second.', Nullable(Instant())),
     lastFailureAt: About('When a request last failed, to the second.', Nullable(Instant())),
+    lastError: About(
+      'Why it is failing, parked or disabled: what went wrong last; null after a success.',
+      Nullable(Text(1000))
+    ),
     oldestUndeliveredAt: About(
       'When the oldest event occurred that is yet to be delivered; null where all is.',
       Nullable(Instant())

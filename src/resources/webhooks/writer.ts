@@ -102,7 +102,13 @@ async function create(ctx: Context, rows: readonly NewRow[]) {
 }
 
 /** What makes an endpoint start afresh: nothing counts against it. */
-export const fresh = { status: 'active', statusReason: null, parkedAt: null, consecutiveFailures: 0 }
+export const fresh = {
+  status: 'active',
+  statusReason: null,
+  parkedAt: null,
+  consecutiveFailures: 0,
+  lastError: null
+}
 
 /** Has the worker try at once what waits after failures. */
 export async function tryAtOnce(ctx: Context, ids: readonly string[]): Promise<void> {
