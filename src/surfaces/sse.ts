@@ -13,9 +13,6 @@ interface Positioned {
   type: string
 }
 
-/** Asks again who a request's credential stands for; throws where it no longer does. */
-export type Renew = (request: FastifyRequest) => Promise<Context>
-
 const failed = (error: unknown) => {
   const known = error instanceof KithError ? error : new KithError('internal')
   return `event: error\ndata: ${JSON.stringify(problem(known))}\n\n`
@@ -36,14 +33,14 @@ function namingTheHeader(error: unknown): unknown {
 }
 
 /** Answers a stream as server-sent events; a reader that is slow is waited for, so that nothing piles up. */
-export function sseRoute(operation: Operation, context: (request: FastifyRequest) => Context, renew: Renew) {
+export function sseRoute(operation: Operation, context: (request: FastifyRequest) => Context) {
   const write = writerOf(operation.result.schema as TSchema)
 
   async function* frames(ctx: Context, request: FastifyRequest, portions: AsyncIterable<readonly unknown[]>) {
     yield 'retry: 1000\n\n'
     try {
       for await (const portion of portions) {
-        if (!(await stillMay(ctx, () => renew(request)))) return
+        if (!(await stillMay(ctx))) return
         const events = portion as readonly Positioned[]
         yield events.length === 0
           ? ':\n\n'
