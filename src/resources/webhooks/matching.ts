@@ -2,6 +2,7 @@ import sql, { join, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { fieldError } from '../../kernel/errors.js'
 import { authorize, may } from '../../kernel/authorize.js'
+import { noSuchType, typesMatching } from '../../kernel/event-types.js'
 import {
   checkValue,
   condition,
@@ -12,7 +13,7 @@ import {
   type Operator,
   type Scan
 } from '../../kernel/filter-values.js'
-import { allResources, type FieldInfo, type Resource } from '../../kernel/resource.js'
+import { type FieldInfo, type Resource } from '../../kernel/resource.js'
 import { Id } from '../../kernel/schema.js'
 import { escapePointer, suggestion } from '../../kernel/validate.js'
 
@@ -29,28 +30,13 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The resources whose events such a type stands for. */
-export function resourcesOf(type: string): Resource[] {
-  const prefix = type.split('.')[0]!
-  return allResources().filter(r => prefix === '*' || r.eventName === prefix)
-}
+const resourcesOf = (type: string): Resource[] => [...new Set(typesMatching(type).map(t => t.resource))]
 
 /** Refuses names that no event has, and types of which this credential may read none. */
 export function checkTypes(ctx: Pick<Context, 'scopes'>, types: readonly string[]): void {
   types.forEach((type, i) => {
     const found = resourcesOf(type)
-    if (found.length === 0) {
-      const prefix = type.split('.')[0]!
-      const hint = suggestion(
-        prefix,
-        allResources().map(r => r.eventName)
-      )
-      throw fieldError(
-        'invalid_input',
-        `/types/${i}`,
-        `${type} is not a type of events.${hint}`,
-        'unknown_type'
-      )
-    }
+    if (found.length === 0) throw fieldError('invalid_input', `/types/${i}`, noSuchType(type), 'unknown_type')
     if (!found.some(r => may(ctx, r.permissions.read))) authorize(ctx, found[0]!.permissions.read)
   })
 }
