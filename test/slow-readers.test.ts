@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { begin } from '../src/kernel/operation.js'
+import { begin, type Portion } from '../src/kernel/operation.js'
 import { createRecords, newId } from '../src/kernel/write.js'
 import { sequenceEvents } from '../src/kernel/events.js'
 import { watchEvents } from '../src/jobs/watch.js'
@@ -106,12 +106,12 @@ t.test('what is held for a reader is bounded by bytes', async t => {
   const stream = operations.find(o => o.name === 'events.stream')!
   const portions = (await begin(systemContext(database, workspaceId), stream, {
     query: { after: '0', types: 'contact.*' }
-  })) as AsyncIterable<readonly { recordId: string }[]>
+  })) as AsyncIterable<Portion<{ recordId: string }>>
   const sizes: number[] = []
   const told: string[] = []
-  for await (const portion of portions) {
-    told.push(...portion.map(e => e.recordId))
-    sizes.push(JSON.stringify(portion).length)
+  for await (const { data } of portions) {
+    told.push(...data.map(e => e.recordId))
+    sizes.push(JSON.stringify(data).length)
     if (told.length >= 50) break
   }
   t.same(told, ids.slice(0, told.length))

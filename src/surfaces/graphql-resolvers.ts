@@ -132,7 +132,7 @@ export async function subscribe(
   return (async function* () {
     for await (const portion of portions) {
       if (!(await stillMay(ctx))) return
-      yield* portion
+      yield* portion.data
     }
   })()
 }

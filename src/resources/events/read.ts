@@ -1,7 +1,7 @@
 import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { KithError, parameterError } from '../../kernel/errors.js'
-import { allEventTypes, payloadVersion, typesMatching, type eventSchema } from '../../kernel/event-types.js'
+import { noSuchType, payloadVersion, typesMatching, type eventSchema } from '../../kernel/event-types.js'
 import {
   feedEnds,
   readEvents,
@@ -10,6 +10,7 @@ import {
   type FeedEnds,
   type Watch
 } from '../../kernel/events.js'
+import type { Portion } from '../../kernel/operation.js'
 import { allResources } from '../../kernel/resource.js'
 import type { Static } from '../../kernel/schema.js'
 import { suggestion } from '../../kernel/validate.js'
@@ -73,22 +74,22 @@ function refuseOutside(after: string, { sequence, forgotten }: FeedEnds): void {
 function namedTypes(types: string | undefined): string[] | undefined {
   if (types === undefined) return undefined
   const found = [...new Set(types.split(','))].flatMap(name => {
-    const matching = typesMatching(name)
+    const matching = typesMatching(name).map(t => t.type)
     if (matching.length > 0) return matching
-    const known = allEventTypes().map(t => t.type)
-    throw parameterError(
-      'types',
-      `${name} is not a type of events.${suggestion(name, known)}`,
-      'unknown_type'
-    )
+    throw parameterError('types', noSuchType(name), 'unknown_type')
   })
   return [...new Set(found)]
 }
 
-function checkResource(resource: string | undefined): void {
-  const known = allResources().map(r => r.name)
-  if (resource === undefined || known.includes(resource)) return
-  const hint = suggestion(resource, known)
+// By its name, or as its types of events begin.
+function namedResource(resource: string | undefined): string | undefined {
+  if (resource === undefined) return undefined
+  const found = allResources().find(r => r.name === resource || r.eventName === resource)
+  if (found) return found.name
+  const hint = suggestion(
+    resource,
+    allResources().map(r => r.name)
+  )
   throw parameterError('resource', `${resource} is not a resource.${hint}`, 'unknown_resource')
 }
 
@@ -117,9 +118,9 @@ export class Feed {
    * of many events is the caller's it is empty, with more behind its cursor.
    */
   async page(ctx: Context, request: FeedRequest): Promise<FeedPage> {
-    const { limit, resource, recordId, bytes } = request
+    const { limit, recordId, bytes } = request
     const types = namedTypes(request.types)
-    checkResource(resource)
+    const resource = namedResource(request.resource)
     await this.sequence(ctx.workspaceId)
     const ends = await feedEnds(ctx)
     const after = request.after ?? ends.forgotten
@@ -174,10 +175,10 @@ export class Feed {
    * Pages without end, an empty one now and then while nothing happens; a reader that is slow is waited for. Whether it
    * may still read is for who passes the pages on.
    */
-  async *follow(ctx: Context, request: FeedRequest, first: FeedPage): AsyncGenerator<readonly Event[]> {
+  async *follow(ctx: Context, request: FeedRequest, first: FeedPage): AsyncGenerator<Portion<Event>> {
     const gone = ctx.gone?.()
     for (let page = first; gone?.aborted !== true;) {
-      yield page.data
+      yield { data: page.data, position: page.page.nextCursor }
       if (this.watch.closed) return
       const next = { ...request, after: page.page.nextCursor }
       page = await this.awaited(ctx, () => Promise.resolve(ctx), next, heartbeatMs)
