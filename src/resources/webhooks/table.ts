@@ -62,6 +62,7 @@ export const webhookStates = pgTable(
     /** The last sequence that was looked at for this endpoint. */
     cursor: bigint('cursor', { mode: 'bigint' }).notNull(),
     leaseId: uuid('lease_id'),
+    /** Of one that is in nobody's hands: until when it was in somebody's. */
     leaseUntil: instant('lease_until'),
     /** When a delivery is due; null while there is none. */
     dueAt: instant('due_at'),
