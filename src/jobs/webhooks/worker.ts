@@ -10,12 +10,14 @@ import { forgetOldDeliveries } from './log.js'
 import { dueEndpoints } from './lease.js'
 import { pump } from './pump.js'
 import type { Delivering } from './turn.js'
+import { showWaiting } from './waiting.js'
 
 // Retries and the end of leases; of new events it is told.
 const lookEveryMs = 500
 const afterFailureMs = 1000
 const forgetEveryMs = 600_000
-const endpointsAtOnce = 16
+const showEveryMs = 5000
+const endpointsAtOnce = 32
 
 export interface WebhookWork {
   database: OpenDatabase
@@ -74,10 +76,11 @@ export async function startWebhooks({
 
   const looking = every(lookEveryMs, logger, patiently)
   const forgetting = every(forgetEveryMs, logger, () => forgetOldDeliveries(database, settings.logDays))
+  const showing = every(showEveryMs, logger, () => showWaiting(database))
   const listener = database.listen(eventChannel, looking.wake)
   return async () => {
     stop.abort()
-    await Promise.all([listener.close(), looking.stop(), forgetting.stop()])
+    await Promise.all([listener.close(), looking.stop(), forgetting.stop(), showing.stop()])
     await Promise.all(running)
     await queue.close()
     await delivering.egress.close()
