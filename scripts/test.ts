@@ -1,6 +1,5 @@
 /**
- * Runs the tests: `npm test [-- files] [--grep=<expression>] [--bail] [--jobs=<number>]`. It brings a PostgreSQL server
- * (TEST_DATABASE_URL, else DATABASE_URL, else an embedded one), a migrated template database, the sources compiled, and
+ * Runs the tests: `npm test [-- files and options]`, see CONTRIBUTING.md. It brings a PostgreSQL server (TEST_DATABASE_URL, else DATABASE_URL, else an embedded one), a migrated template database, the sources compiled, and
  * a process for each test file; and it reports what they say.
  */
 import { randomBytes } from 'node:crypto'
@@ -32,7 +31,8 @@ const { positionals, values } = parseArgs({
   options: {
     grep: { type: 'string', multiple: true },
     bail: { type: 'boolean', default: false },
-    jobs: { type: 'string', default: '3' }
+    jobs: { type: 'string', default: '3' },
+    timeout: { type: 'string', default: '600' }
   }
 })
 
@@ -40,6 +40,8 @@ async function openServer(directory: string): Promise<Server> {
   const given = process.env.TEST_DATABASE_URL || process.env.DATABASE_URL
   if (given) return { url: given, close: () => dropDatabases(given) }
   const embedded = await startEmbedded({ dataDir: join(directory, 'data'), log: () => {} })
+  // What a crash of this server would lose is of no use to anybody; tests of crashes start servers of their own.
+  await execute(embedded.url, 'alter role current_user set synchronous_commit = off')
   return { url: embedded.url, close: () => embedded.stop() }
 }
 
@@ -97,7 +99,12 @@ async function runTests(directory: string, interruption: AbortSignal): Promise<[
       TAP_BAIL: values.bail ? '1' : '0',
       ...(values.grep && { TAP_GREP: values.grep.join('\n') })
     }
-    const reports = await runFiles(files, { checkout, env, interruption })
+    const reports = await runFiles(files, {
+      checkout,
+      env,
+      timeoutSeconds: Number(values.timeout),
+      interruption
+    })
     tellFailures(checkout, reports)
     const all = [...reports.values()]
     return [all.reduce((sum, r) => sum + r.passed, 0), all.reduce((sum, r) => sum + failed(r), 0)]

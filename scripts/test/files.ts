@@ -8,12 +8,13 @@ import { follow, type Report } from './report.js'
 export interface Running {
   checkout: string
   env: NodeJS.ProcessEnv
+  /** Past this a file fails. */
+  timeoutSeconds: number
   /** Ends the files that run. */
   interruption: AbortSignal
 }
 
-/** Past this a test file fails; then it is given a while to say where it was. */
-const patienceSeconds = 600
+/** How long a file that is to end has to say where it was. */
 const killAfterMs = 10_000
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
@@ -25,10 +26,11 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** Runs a test file in a process of its own, whose end is also that of all it started. */
-export async function runFile(file: string, { checkout, env, interruption }: Running): Promise<Report> {
+export async function runFile(file: string, running: Running): Promise<Report> {
+  const { checkout, env, timeoutSeconds, interruption } = running
   const child = spawn(process.execPath, [join(checkout, file.replace(/\.ts$/, '.js'))], {
     cwd: checkout,
-    env: { ...env, TAP: '1', TAP_TIMEOUT: String(patienceSeconds) },
+    env: { ...env, TAP: '1', TAP_TIMEOUT: String(timeoutSeconds) },
     stdio: ['ignore', 'pipe', 'inherit'],
     // A process group of its own, so that everything the file started can be ended with it.
     detached: true
@@ -38,7 +40,7 @@ export async function runFile(file: string, { checkout, env, interruption }: Run
     setTimeout(killGroup, killAfterMs, child, 'SIGKILL').unref()
   }
   interruption.addEventListener('abort', stop)
-  const patience = setTimeout(stop, patienceSeconds * 1000 + killAfterMs)
+  const patience = setTimeout(stop, timeoutSeconds * 1000 + killAfterMs)
   const parser = new Parser({ name: file })
   const report = follow(parser)
   const complete = once(parser, 'complete') as Promise<[FinalResults]>
