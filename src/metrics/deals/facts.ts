@@ -9,15 +9,18 @@ import { inPeriod, localDay } from '../period.js'
 import type { DealScope } from './scope.js'
 import { kindsOf } from './stages.js'
 
-/** The stage rows of the deal `d` as far as they count, each with the index of its stage and whether it entered it. */
-export function stageRows({ ctx, frame, pipeline }: DealScope): Sql {
+/**
+ * The stage rows as far as they count, each with the index of its stage and whether the deal entered it: those of the
+ * deal `d`, or of all deals of the workspace.
+ */
+export function stageRows({ ctx, frame, pipeline }: DealScope, of: 'd' | 'all' = 'd'): Sql {
   return sql`
-    select h.at, h.seq, h.kind, h.position,
+    select h.deal_id, h.at, h.seq, h.kind, h.position,
       array_position(${pipeline.stages.map(s => s.id)}::uuid[], h.stage_id) - 1 as stage,
-      h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
+      h.stage_id is distinct from lag(h.stage_id) over (partition by h.deal_id order by h.at, h.seq) as entered
     from deal_history h
-    where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
-      and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
+    where h.workspace_id = ${ctx.workspaceId} ${of === 'd' ? sql`and h.deal_id = d.id` : empty}
+      and h.stage_id is not null and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
 }
 
 /** The state of a deal in a stage; null in one of another pipeline. */

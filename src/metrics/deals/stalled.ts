@@ -28,7 +28,7 @@ import { Count } from '../rate.js'
 import { amountWarnings, dealConversion } from './facts.js'
 import { dealParameters, dealScope, type DealScope } from './scope.js'
 import { openShown } from './stages.js'
-import { visitFacts } from './visits.js'
+import { isAboutAll, visitFacts } from './visits.js'
 
 const parameters = {
   ...dealParameters,
@@ -115,10 +115,12 @@ function facts(scope: DealScope): Sql {
   }
   const today = localDay(frame.workspaceZone, sql`${frame.asOf}::timestamptz`)
   const columns = [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
-  return sql`${ctes}, ${visitFacts(all, 'past', () => empty)}, thresholds as materialized (
+  const isAll = isAboutAll(scope) && frame.from === null && frame.to === null
+  const past = isAll ? sql`past as (select * from visits)` : visitFacts(all, 'past', () => empty)
+  return sql`${ctes}, ${visitFacts(scope, 'visits', at => inPeriod(at, frame))}, ${past}, thresholds as materialized (
       select p.stage, (percentile_cont(0.9) within group (order by p.days::float8))::float8 as p90
       from past p where p.completed and p.state = 'won' group by p.stage
-    ), ${visitFacts(scope, 'visits', at => inPeriod(at, frame))}, facts as materialized (
+    ), facts as materialized (
       select o.id, o.stage, o.days::float8 as days, v.amount, ${converted(raw('v.amount'), raw('v.currency'), today)} as value
         ${raw(columns.map(c => `, o.${c}`).join(''))}
       from visits o join thresholds t on t.stage = o.stage and o.days::float8 > t.p90
