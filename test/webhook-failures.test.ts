@@ -72,7 +72,7 @@ t.test('the schedule', async t => {
   t.equal(retryAfter('999999999', now), 24 * hour, 'nobody may ask for more than a day')
   t.equal(retryAfter('9'.repeat(400), now), 24 * hour, 'however it is said')
   const [past, vague] = ['Sat, 31 Jan 2026 09:00:00 GMT', 'soon 2099']
-  for (const nothing of [undefined, '', 'soon', '-5', '1.5', past, vague, '2099-01-01', '2099']) {
+  for (const nothing of [undefined, '', 'soon', '-5', '1.5', past, vague, '2099-01-01']) {
     t.equal(retryAfter(nothing, now), 0, String(nothing))
   }
   const circuit: Circuit = { failures: 0, holds: 0, failingSince: null, holdUntil: null, width: 8 }
