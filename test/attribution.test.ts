@@ -7,6 +7,7 @@ import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { done } from './helpers/funnel.js'
 import { sender } from './helpers/http.js'
+import { workspaceOf } from './helpers/workspace.js'
 import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const folder = fileURLToPath(new URL('data/tenant-a', import.meta.url))
@@ -153,6 +154,7 @@ t.test('given journeys', async t => {
         )
       for (const [key, credit] of credits(modelOf(answer, 'shapley')))
         near(t, credit.value, wanted.shapley_unordered[key!].value as number, `shapley ${key}`)
+      sameJourneys(t, answer, wanted, rows.length)
     })
   }
 })
@@ -212,6 +214,7 @@ t.test('a small tenant', async t => {
 
   t.test('what Markov learns from', async t => {
     near(t, modelOf(byChannel, 'markov').pConversion, wanted.markov_inputs.p_conversion as number, 'P')
+    sameInputs(t, byChannel, wanted.markov_inputs as Json)
     const { deals, open } = {
       deals: expected.pipeline.deals as number,
       open: expected.pipeline.outcome.open as number
@@ -406,4 +409,70 @@ t.test('whose touches, and whose deals', async t => {
 
 const modelledBy = ({ value }: Json, model: string) => ({
   models: (value.models as Json[]).filter(m => m.model === model)
+})
+
+/** All that the file of the journeys holds: heuristics, Shapley, and the chain with its removal effects and moves. */
+function sameJourneys(t: Test, answer: Json, wanted: Json, paths: number): void {
+  const keys = wanted.totals.channels as string[]
+  t.equal(paths, wanted.totals.paths)
+  const plain = ['first', 'last', 'linear', 'position', 'shapley']
+  for (const model of plain) {
+    const found = credits(modelOf(answer, model))
+    const of = (
+      model === 'shapley' ? wanted.shapley_unordered : wanted.heuristics[names[model] ?? model]
+    ) as Json
+    t.same([...found.keys()].sort(), keys, model)
+    for (const key of keys) {
+      near(t, found.get(key)!.conversions, of[key].conversions as number, `${model} ${key}: conversions`)
+      near(t, found.get(key)!.value, of[key].value as number, `${model} ${key}: value`)
+    }
+  }
+  const markov = modelOf(answer, 'markov')
+  const { removal_effect, attributed_conversions, transition_probabilities } =
+    wanted.markov_order1_with_nulls as Json
+  for (const [key, credit] of credits(markov)) {
+    near(t, credit.removalEffect, removal_effect[key!] as number, `${key} removed`)
+    near(t, credit.conversions, attributed_conversions[key!] as number, `markov ${key}: conversions`)
+  }
+  const moves = (markov.transitions as Json[]).map(m => [`${m.from} -> ${m.to}`, m.p as number] as const)
+  t.same(moves.map(m => m[0]).sort(), Object.keys(transition_probabilities as Json).sort())
+  for (const [move, p] of moves) near(t, p, transition_probabilities[move] as number, move)
+}
+
+/** The journeys that a chain learnt from: those that convert, and by its odds those that came to nothing. */
+function sameInputs(t: Test, answer: Json, wanted: Json): void {
+  const { conversions } = answer.value.attributed as { conversions: number }
+  t.equal(conversions, wanted.converting)
+  const odds = modelOf(answer, 'markov').pConversion as number
+  near(t, conversions / odds - conversions, wanted.null as number, 'journeys that came to nothing')
+}
+
+t.test('what becomes of a lead later does not change what had become of it', async t => {
+  const { request } = await workspaceOf(app, 'again')
+  const make = (path: string, body: object) => done(request('POST', `/v1/${path}`, body))
+  const valueOf = async (name: string, parameters: object) =>
+    (await make(`metrics/${name}`, parameters)).value as Json
+  const { id: pipelineId } = await make('pipelines', { name: 'Sales' })
+  const { id: stageId } = await make('stages', { pipelineId, name: 'open', kind: 'open', position: 1 })
+  const lead = async (unqualifiedAt: string) =>
+    (await make('leads', { lastName: 'x', capturedAt: '2025-01-01T00:00:00Z', status: 'unqualified', unqualifiedAt })).id as string // prettier-ignore
+  const again = await lead('2025-01-10T00:00:00Z')
+  const converted = await lead('2025-01-10T00:00:00Z')
+  await lead('2025-03-01T00:00:00Z')
+  const history = [{ stageId: stageId as string, at: '2025-01-05T00:00:00Z' }]
+  const { id: dealId } = await make('deals', { name: 'Deal', openedAt: '2025-01-05T00:00:00Z', history })
+  const at = { asOf: '2025-02-01T00:00:00Z' }
+  const before = await valueOf('attribution', at)
+  t.match(before, { nulls: 2, censored: 2 })
+  for (const [id, statuses] of [
+    [again, ['working', 'unqualified']],
+    [converted, ['working']]
+  ] as const)
+    // prettier-ignore
+    for (const status of statuses) await done(request('PATCH', `/v1/leads/${id}`, { status }))
+  await make(`leads/${converted}/convert`, { deal: { id: dealId as string } })
+  t.same(await valueOf('attribution', at), before)
+  t.match(await valueOf('attribution', {}), { nulls: 2, censored: 1 }, 'today the one is its deal')
+  t.match(await valueOf('lead-funnel', at), { withDeal: 0 })
+  t.match(await valueOf('lead-funnel', {}), { withDeal: 1 })
 })

@@ -8,7 +8,7 @@ import { loadOpportunities } from '../scripts/load/crm-opportunities.js'
 import { loadLoanOffers, readOffers } from '../scripts/load/loan-offers.js'
 import { testApp, type TestApp } from './helpers/app.js'
 import { execute } from './helpers/database.js'
-import { derivedCampaign, derivedOffers, derivedOpportunities } from './helpers/derived.js'
+import { buckets, derivedCampaign, derivedOffers, derivedOpportunities } from './helpers/derived.js'
 import { sender, type Send } from './helpers/http.js'
 import { runLoad } from './helpers/run-load.js'
 import { compareReplay } from './helpers/replay.js'
@@ -107,6 +107,10 @@ async function opportunities(t: Test, world: World): Promise<void> {
     }
     t.equal(await count(send, '&companyId[isNull]=true'), expected.missing_account)
     t.equal(await count(send, '&customFields.product=GTX%20Pro'), expected.by_product['GTX Pro'].deals)
+    const misspelt = expected.product_not_in_catalogue as Record<string, number>
+    t.same(Object.keys(misspelt), ['GTXPro'])
+    const [ofProduct] = await buckets(send, 'deals', { filter: { product: { name: { eq: 'GTX Pro' } } } })
+    t.equal(ofProduct!.count, misspelt.GTXPro, 'its deals are of the product meant')
     const closed = (await send('GET', '/v1/deals?sort=closedAt&limit=1&status[in]=won,lost')).body.data[0]
     t.equal(closed.closedAt, `${expected.first_close}T00:00:00.000Z`, 'the first close')
     t.equal(await wonValue(world, 'USD'), expected.won_value, 'won value')

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { loadTenant } from '../scripts/load/tenant-a.js'
-import { sameDealFigures } from './helpers/deal-figures-expected.js'
+import { sameDealFigures, sameStats } from './helpers/deal-figures-expected.js'
 import { closeTo, figure, loaded } from './helpers/reference.js'
 import { edgeCase } from './helpers/expected.js'
+import { done, makeDeal, makePipeline } from './helpers/funnel.js'
+import { workspaceOf } from './helpers/workspace.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 
@@ -164,3 +166,80 @@ t.test('REST, GraphQL and a list agree; what has no meaning is refused', async t
     t.equal(status, 400, `${name} ${parameter}`)
   }
 })
+
+t.test('days until deals are won, by owner', async t => {
+  const { groups } = await figure(send, 'time-to-close', { asOf, groupBy: ['owner.name'] })
+  const wanted = Object.entries<Json>(expected.pipeline_by_owner)
+  t.equal(groups.length, wanted.length)
+  for (const [owner, { cycle_days_won }] of wanted)
+    sameStats(
+      t,
+      (groups as Json[]).find(g => g.label === owner)!.value.won as Json,
+      cycle_days_won as Json,
+      owner
+    )
+})
+
+t.test('the cases of the definitions: times in stages, and what nothing closed leaves unknown', async t => {
+  for (const id of ['E03', 'E04', 'E06', 'E09']) {
+    const { given, expect } = edgeCase(id)
+    const { request } = await workspaceOf(app, id)
+    const pipeline = await makePipeline(request, [...(given.stages as string[]), 'won:won', 'lost:lost'])
+    for (const { events, created_at: openedAt, amount } of given.deals as Json[]) {
+      const history = (events as Json[]).map(e => [e.stage as string, e.at as string] as const)
+      await makeDeal(request, pipeline, history, { openedAt, amount: String(amount), currency: 'EUR' })
+    }
+    const ask = async (name: string) =>
+      (await done(request('POST', `/v1/metrics/${name}`, { asOf: given.as_of as string }))).value as Json
+    const { stages } = await ask('time-in-stage')
+    for (const [name, wanted] of Object.entries((expect.time_in_stage_days ?? {}) as Record<string, Json>)) {
+      const found = (stages as Json[]).find(s => s.stage.name === name)!
+      if (wanted.visits !== undefined) t.equal(found.visits, wanted.visits, `${id} ${name}: visits`)
+      if (wanted.completed)
+        sameSample(t, found.completed as Json, wanted.completed as number[], `${id} ${name}`)
+      if (wanted.open_age)
+        sameSample(t, found.openNow.ages as Json, wanted.open_age as number[], `${id} ${name}: open`)
+      if (wanted.total_per_deal) sameSample(t, found.totalPerDeal as Json, wanted.total_per_deal as number[], `${id} ${name}: per deal`) // prettier-ignore
+    }
+    if (expect.cycle_days_won)
+      sameSample(
+        t,
+        (await ask('time-to-close')).won as Json,
+        expect.cycle_days_won as number[],
+        `${id}: cycle`
+      )
+    if (expect.velocity_per_day !== undefined) {
+      t.equal((await ask('velocity')).perDay, expect.velocity_per_day)
+      t.match(await ask('win-rate'), {
+        averageWonValue: expect.avg_won_value,
+        winRate: { value: expect.win_rate }
+      })
+    }
+  }
+})
+
+t.test('E08: deals by the month of their opening, where it is reported', async t => {
+  const { given, expect } = edgeCase('E08')
+  const { request } = await workspaceOf(app, 'E08')
+  const pipeline = await makePipeline(request, [...(given.stages as string[]), 'won:won', 'lost:lost'])
+  for (const { created_at: openedAt } of given.deals as Json[])
+    await makeDeal(request, pipeline, [['lead', openedAt as string]], { openedAt })
+  const asked = { asOf: given.as_of as string, timeZone: given.time_zone as string, interval: 'month' }
+  for (const [name, count] of [
+    ['funnel', 'deals'],
+    ['time-to-close', 'n']
+  ] as const) {
+    const { buckets } = await done(request('POST', `/v1/metrics/${name}`, asked))
+    const months = (buckets as Json[])
+      .filter(b => b.value[count] > 0)
+      .map(b => [b.label, b.value[count]] as const)
+    t.same(Object.fromEntries(months), expect.created_by_month, name)
+  }
+})
+
+/** A sample of a few durations. */
+function sameSample(t: Test, found: Json, wanted: number[], name: string): void {
+  const sorted = wanted.toSorted((a, b) => a - b)
+  t.match(found, { n: wanted.length, min: sorted[0]!, max: sorted.at(-1)! }, name)
+  closeTo(t, found.mean, wanted.reduce((a, b) => a + b, 0) / wanted.length, `${name}: mean`)
+}

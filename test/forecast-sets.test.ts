@@ -1,6 +1,7 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { loadOpportunities } from '../scripts/load/crm-opportunities.js'
 import { loadLoanOffers } from '../scripts/load/loan-offers.js'
+import type { Send } from './helpers/http.js'
 import { closeTo, figure, loaded, referenceSet } from './helpers/reference.js'
 import { expectedOf, near } from './helpers/expected.js'
 
@@ -44,6 +45,7 @@ t.test('loan-offers', { skip: typeof offers === 'string' && offers }, async t =>
       near(t, methods.run_rate!.value, wanted.run_rate_previous_window.value as number, 'run rate')
       t.equal(methods.weighted!.value, null, 'the stages have no probability')
     })
+    await t.test(`${cutoff}, what was known`, t => knownThen(t, send, wanted, iso(from - 1)))
     await t.test(`${cutoff}, seen from later`, async t => {
       const to = from + 2 * wanted.horizon_days * day
       const { value } = await figure(send, 'forecast', {
@@ -129,6 +131,8 @@ t.test('crm-opportunities', { skip: typeof opportunities === 'string' && opportu
       near(t, total, wanted.monte_carlo_open_only[`p${p * 100}`] as number, `p${p}`, 0.03)
   })
 
+  await t.test('what was known, and what new deals brought', t => newBusiness(t, send, wanted, window))
+
   await t.test('and as it came', async t => {
     const { value } = await figure(send, 'forecast', {
       ...window,
@@ -160,3 +164,56 @@ t.test('crm-opportunities', { skip: typeof opportunities === 'string' && opportu
     )
   })
 })
+
+/** The closed deals that a forecast rested on, in all and by the stage that they had reached. */
+async function knownThen(t: Test, send: Send, wanted: Json, asOf: string): Promise<void> {
+  const { value } = await figure(send, 'win-rate', { asOf })
+  t.equal(value.all, wanted.closed_known)
+  near(t, value.winRate.value, wanted.win_rate_known as number, 'win rate')
+  for (const [name, { rate, closed }] of Object.entries(wanted.stage_win_rate as Record<string, Json>)) {
+    const found = (value.byStage as Json[]).find(s => s.stage.name === name)!
+    t.equal(found.closedReached, closed, name)
+    near(t, found.rate.value, rate as number, `${name}: rate`)
+  }
+}
+
+/** The rest of the back-test of a quarter: what it knew, deals that were yet to come, and the error of each total. */
+async function newBusiness(t: Test, send: Send, wanted: Json, window: Json): Promise<void> {
+  const known = await figure(send, 'win-rate', {
+    asOf: window.asOf as string,
+    filter: window.filter as object
+  })
+  t.equal(known.value.all, wanted.closed_known)
+  near(t, known.value.winRate.value, wanted.win_rate_known as number, 'win rate')
+  const deals = await figure(send, 'funnel', { asOf: window.asOf as string, filter: window.filter as object })
+  t.equal(deals.value.deals, wanted.known_deals)
+  const priced = await figure(send, 'forecast', {
+    ...window,
+    missingAmount: 'list_price',
+    methods: ['win_rate']
+  })
+  const { value } = await figure(send, 'forecast', { ...window, missingAmount: 'mean_won', amounts: 'drawn', draws: 100_000 }) // prettier-ignore
+  const methods = byMethod(value.methods as Json[])
+  const age = Number(methods.age_conditional!.value)
+  near(t, age, wanted.analytic_mean as number, 'mean')
+  near(t, age, wanted.monte_carlo_open_only.mean as number, 'mean of draws', 0.03)
+  near(t, methods.age_conditional!.sd, wanted.monte_carlo_open_only.sd as number, 'deviation of draws', 0.03)
+  const all = age + Number(value.newBusiness.value)
+  near(t, all, wanted.age_conditional_plus_new_business as number, 'with new deals')
+
+  const then = { from: '2017-07-01', to: '2017-10-01', asOf: '2017-09-30T23:59:59.999Z' }
+  const won = await figure(send, 'win-rate', then)
+  const { actual } = wanted
+  near(t, won.value.wonValue, actual.won_value_total as number, 'all that came')
+  const later = { ...then, filter: { openedAt: { gte: '2017-07-01T00:00:00Z' } } }
+  const fresh = await figure(send, 'win-rate', later)
+  near(t, fresh.value.wonValue, actual.won_value_from_deals_engaged_after as number, 'of new deals')
+  const errors = wanted.error_vs_total as Json
+  const list = Number(priced.value.methods[0].value)
+  near(t, list / actual.won_value_from_deals_open_at_cutoff - 1, wanted.error_vs_open.naive_weighted_list_price as number, 'error at list price', 1e-5) // prettier-ignore
+  for (const [name, found] of Object.entries({
+    naive_weighted_list_price: list,
+    age_conditional_plus_new_business: all
+  }))
+    near(t, found / Number(won.value.wonValue) - 1, errors[name] as number, `error of ${name}`, 1e-5)
+}

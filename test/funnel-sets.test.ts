@@ -1,8 +1,9 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { loadOpportunities } from '../scripts/load/crm-opportunities.js'
 import { loadLoanOffers } from '../scripts/load/loan-offers.js'
-import { sameDealFigures } from './helpers/deal-figures-expected.js'
+import { sameDealFigures, sameStats } from './helpers/deal-figures-expected.js'
 import { sameFunnel, sameMonths, sameOrder, sameSteps } from './helpers/funnel-expected.js'
+import type { Send } from './helpers/http.js'
 import { closeTo, figure, loaded, referenceSet } from './helpers/reference.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
@@ -121,6 +122,8 @@ t.test('crm-opportunities', { skip: typeof opportunities === 'string' && opportu
     for (const [i, bucket] of (answer.buckets as Json[]).entries())
       t.equal(sum(groups.map(g => g.buckets[i] as Json)), bucket.value.deals)
   })
+
+  t.test('win rate and days to close', t => rateAndDays(t, send, expected))
 })
 
 const outcomeOf = ({ deals, won, lost, open, win_rate, won_value }: Json) => ({
@@ -129,3 +132,36 @@ const outcomeOf = ({ deals, won, lost, open, win_rate, won_value }: Json) => ({
   win_rate,
   won_value
 })
+
+/** Won amounts and days from open to close, of all and of each region and product. */
+async function rateAndDays(t: Test, send: Send, expected: Json): Promise<void> {
+  const rate = await figure(send, 'win-rate', {})
+  t.equal(rate.value.medianWonValue, String(expected.median_won_value))
+  t.equal(rate.value.lostValue, String(expected.lost_value_sum))
+  closeTo(t, rate.value.averageWonValue, expected.avg_won_value as number, 'mean won value')
+  const { value } = await figure(send, 'time-to-close', { durations: 'calendar' })
+  for (const [state, wanted] of Object.entries<Json>(expected.days_to_close))
+    sameStats(t, value[state] as Json, wanted, state)
+  const quarters = await figure(send, 'win-rate', { interval: 'quarter' })
+  const cuts: [field: string, wanted: Record<string, Json>][] = [
+    ['owner.region', expected.by_region],
+    ['customFields.product', expected.by_product]
+  ]
+  const averages = [[quarters.buckets, expected.by_close_quarter]] as [Json[], Record<string, Json>][]
+  for (const [field, wanted] of cuts) {
+    averages.push([(await figure(send, 'win-rate', { groupBy: [field] })).groups as Json[], wanted])
+    const { groups } = await figure(send, 'time-to-close', { durations: 'calendar', groupBy: [field] })
+    for (const { label, value } of groups as Json[]) {
+      const { mean_days_won: mean, median_days_won: median } = wanted[label as string]!
+      closeTo(t, value.won.mean, mean as number, `${label as string}: mean days`)
+      closeTo(t, value.won.median, median as number, `${label as string}: median days`)
+    }
+  }
+  for (const [parts, wanted] of averages) {
+    for (const [label, { avg_won_value, win_rate }] of Object.entries(wanted)) {
+      const found = parts.find(p => p.label === label)!.value as Json
+      closeTo(t, found.averageWonValue, avg_won_value as number, `${label}: mean won value`)
+      closeTo(t, found.winRate.value, win_rate as number, `${label}: win rate`)
+    }
+  }
+}

@@ -358,3 +358,18 @@ t.test('an empty workspace', async t => {
     t.notMatch(JSON.stringify(value), /NaN|Infinity/)
   }
 })
+
+t.test('what given customers cost (E14)', async t => {
+  const { send } = await newSender()
+  const { given, expect } = edgeCase('E14')
+  const rows = (given.campaigns as Json[]).map(c => ({
+    key: c.id as string,
+    cost: c.cost === null ? null : String(c.cost),
+    newCustomers: c.new_customers as number
+  }))
+  const { value, groups } = await made(send, '/v1/metrics/acquisition-cost', { data: { rows } })
+  near(t, value.cac, expect.blended_cac as number, 'blended')
+  t.equal(groups.length, rows.length)
+  for (const { key, value: found } of groups as Json[])
+    near(t, found.cac, expect.cac[key.key] as number | null, key.key as string)
+})

@@ -205,6 +205,19 @@ if (hasReference) {
     const first = (await send('POST', '/v1/leads/search', { filter: { customFields: { place: { eq: 0 } } } }))
       .body.data[0] as Json
     near(t, first.score, wanted.first10_test_predictions[0] * 100, 'written', 1e-4)
+    for (const [i, p] of (wanted.first10_test_predictions as number[]).entries()) {
+      const filter = { customFields: { place: { eq: i * 5 } } }
+      const [lead] = (await send('POST', '/v1/leads/search', { filter })).body.data as Json[]
+      near(t, lead!.score, p * 100, `call ${i * 5}`, 1e-4)
+    }
+    const base = await send('POST', '/v1/leads/aggregate', {
+      groupBy: [{ field: 'customFields.y', name: 'y' }]
+    })
+    const [no, yes] = ['no', 'yes'].map(
+      y => (base.body.data as Json[]).find(b => b.group.y === y)!.count as number
+    )
+    t.equal(yes! + no!, expected.rows)
+    near(t, yes! / (yes! + no!), expected.base_rate as number, 'base rate')
     t.ok(first.scoreBreakdown['customFields.age'] > 0)
   })
 }

@@ -62,7 +62,10 @@ t.test('what does not fit together', async t => {
   }
   t.same(await refused({ unit: 'day' }), [400, '/unit'])
   t.same(await refused({ method: 'simple', months: 3 }), [400, '/months'])
-  t.same(await refused({ method: 'bg_nbd', interval: 'month' }), [400, '/interval'])
+  t.same(await refused({ method: 'bg_nbd', basis: 'subscriptions' }), [400, '/basis'])
+  t.same(await refused({ method: 'simple', customers: true }), [400, '/customers'])
+  t.same(await refused({ method: 'simple', groupBy: ['plan'] }), [400, '/groupBy'])
+  t.same(await refused({ method: 'simple', interval: 'month', data: {} }), [400, '/interval'])
   t.same(await refused({ data: {} }), [400, '/method'])
   t.same(await refused({ method: 'bg_nbd', data: {} }), [400, '/data'])
   t.same(await refused({ method: 'bg_nbd', holdoutDays: 30 }), [422, '/holdoutDays'])
@@ -99,7 +102,39 @@ t.test('an empty workspace, and one with few customers', async t => {
   const models = await value({ method: 'bg_nbd', calibrationEnd: '2025-03-31', margin: 0.5 }, key)
   t.match(models.reasons, { '/value/bgNbd': 'too_few_customers', '/value/total': 'too_few_customers' })
   t.match(models.value, { bgNbd: null, gammaGamma: null, undiscounted: simple.value.undiscounted })
+
+  const parts = { groupBy: ['companyId'], interval: 'month', explain: true, calibrationEnd: '2025-03-31' }
+  const cut = await value({ method: 'simple', margin: 0.5, ...parts }, key)
+  t.same(cut.value, simple.value, 'the whole is as without parts')
+  const [ofA, ofB] = cut.groups as Json[]
+  t.match(ofA, { key: { companyId: a }, value: { customers: 1, orders: 5, averageOrderValue: '37.5' } })
+  near(t, ofA!.value.ordersPerMonth, 4 / 3, 'order days of a')
+  t.match(ofA!.value, { monthlyChurn: 0, undiscounted: null })
+  t.match(ofB!.value, { customers: 1, ordersPerMonth: 1, monthlyChurn: 1, undiscounted: '15' })
+  t.match(cut.reasons, { '/groups/0/value/undiscounted': 'no_churn' })
+  t.same(
+    (cut.buckets as Json[]).map(bucket => bucket.value.customers as number).slice(0, 3),
+    [2, 0, 0],
+    'customers by their first order'
+  )
+  t.same(cut.explain.value.monthlyChurn.ids, [a, b].sort())
+  t.same(cut.explain.groups[1].value.undiscounted.ids, [b])
+  const few = await value({ method: 'bg_nbd', ...parts, margin: 0.5 }, key)
+  t.match(few.groups[1], { value: { bgNbd: null, undiscounted: '15' } })
+  t.match(few.reasons, { '/groups/1/value/bgNbd': 'too_few_customers' })
 })
+
+/** Tells customers apart by a field. */
+async function inHalves(send: ReturnType<typeof sender>, contacts: [string, string][]): Promise<void> {
+  for (let first = 0; first < contacts.length; first += 1000) {
+    const operations = contacts
+      .slice(first, first + 1000)
+      .map(([id, half]) => ({ op: 'update', id, body: { customFields: { half } } }))
+    const { status, body } = await send('POST', '/v1/contacts/batch', { operations })
+    if (status !== 200 || body.data?.some((row: Json) => row.status === 'failed'))
+      throw new Error(JSON.stringify(body))
+  }
+}
 
 if (hasReference) {
   t.test('2,357 customers of a music shop', async t => {
@@ -179,6 +214,34 @@ if (hasReference) {
       near(t, customer.holdoutSpend, wanted.actual_holdout_spend as number, `${id} spend`)
     }
 
+    t.equal(found.gammaGamma.n, expected.gg_customers)
+    near(t, found.gammaGamma.logLikelihood, expected.gammagamma.loglik as number, 'log-likelihood of values')
+    t.equal(holdout.orders, expected.holdout_transactions)
+    const repeats = pages.reduce((n, c) => n + (c.x as number), 0)
+    t.equal(repeats, expected.repeat_transactions_calibration)
+    const valued = pages.filter(c => c.x > 0 && Number(c.z) > 0)
+    const meanValue = valued.reduce((sum, c) => sum + Number(c.z), 0) / valued.length
+    near(t, meanValue, expected.mean_observed_avg_value_repeaters as number, 'order value of repeaters')
+    const { published } = expected
+    for (const [name, wanted] of Object.entries(published.bgnbd as Record<string, number>))
+      t.ok(Math.abs((found.bgNbd[name] ?? found.bgNbd.logLikelihood) - wanted) <= (name === 'loglik' ? 0.05 : 0.0005), `${name} as published`) // prettier-ignore
+    for (const [name, wanted] of Object.entries(published.gammagamma as Record<string, number>))
+      t.ok(Math.abs(found.gammaGamma[name] - wanted) <= 0.005, `${name} as published`)
+    const one = published.E_one_customer as Json
+    const { bgnbd } = published
+    const given = {
+      r: bgnbd.r as number,
+      alpha: bgnbd.alpha as number,
+      a: bgnbd.a as number,
+      b: bgnbd.b as number
+    }
+    const data = {
+      bgNbd: given,
+      customers: [{ x: one.x as number, tx: one.t_x as number, T: one.T as number }]
+    }
+    const single = await value({ method: 'bg_nbd', expectedDays: one.horizon_weeks * 7, data }, key)
+    near(t, single.value.expectedOrders, one.expected as number, 'the customer of the note', 1e-3)
+
     const year = await value(
       { ...asked, customers: false, limit: undefined, expectedDays: 364, unit: 'day' },
       key
@@ -187,11 +250,55 @@ if (hasReference) {
     near(t, year.value.bgNbd.alpha, expected.bgnbd.alpha * 7, 'alpha in days', 1e-4)
     near(t, year.value.total, Number(found.total), 'the unit changes no value', 1e-5)
 
+    const half = (name: string) => (/[0-4]$/.test(name) ? 'one' : 'other')
+    const names = new Map([...ids].map(([external, id]) => [id, half(external)]))
+    await inHalves(send, [...names])
+    const halves = await value(
+      { ...asked, customers: false, limit: undefined, groupBy: ['contact.customFields.half'], explain: true },
+      key
+    )
+    t.same(halves.value, found, 'the whole is as without groups')
+    for (const { key: of, value: part } of halves.groups as Json[]) {
+      const which = of['contact.customFields.half'] as string
+      const alone = await value(
+        {
+          ...asked,
+          customers: false,
+          limit: undefined,
+          filter: { contact: { customFields: { half: { eq: which } } } }
+        },
+        key
+      )
+      t.same(part, alone.value, `the models of ${which} half are those of its customers alone`)
+    }
+    t.equal(halves.groups.length, 2)
+    t.equal(halves.explain.groups[0].value.total.ids.length, 100)
+    const cohorts = await value(
+      {
+        ...asked,
+        customers: false,
+        limit: undefined,
+        interval: 'month',
+        from: '1997-01-01',
+        to: '1997-04-01'
+      },
+      key
+    )
+    t.equal(
+      (cohorts.buckets as Json[]).reduce((n, b) => n + ((b.value.bgNbd?.n as number | undefined) ?? 0), 0),
+      expected.customers
+    )
+
     const historic = await value({}, key)
     const retention = expected.retention as Json
     t.match(historic.value, { customers: retention.customers, orderDays: retention.orders_same_day_merged })
     near(t, historic.value.mean, retention.historic_ltv_mean as number, 'historic')
     near(t, historic.value.averageOrderValue, retention.aov as number, 'order value')
+    near(t, historic.value.total, retention.revenue as number, 'revenue')
+    near(t, historic.value.ordersPerCustomer, retention.orders_per_customer as number, 'orders of a customer')
+    t.equal(historic.value.orders, retention.rows)
+    const free = await send('POST', '/v1/orders/aggregate', { filter: { amount: { eq: '0' } } })
+    t.equal(free.body.data[0].count, retention.zero_value_orders)
     const simple = await value({ method: 'simple', calibrationEnd: '1998-06-30' }, key)
     t.ok(simple.value.monthlyChurn > 0 && simple.value.monthlyChurn < 1)
     t.ok(Number(simple.value.undiscounted) > 0)

@@ -137,6 +137,7 @@ t.test('tenant-a', async t => {
     customers
   )
   t.ok(groups.length > 1)
+  await sameQuarters(t, send, wanted as Json, pipeline.as_of as string)
   const explained = await retention(send, { asOf: pipeline.as_of, explain: true })
   const cells = explained.explain.value.cohorts[1].cells as Json
   t.equal(
@@ -199,3 +200,19 @@ t.test('amounts that are unknown, and cells that would be too many', async t => 
   const daily = await send('POST', '/v1/metrics/retention', { interval: 'day', asOf: '2026-01-01T00:00:00Z' })
   t.match(daily, { status: 400, body: { errors: [{ pointer: '/interval', code: 'too_many' }] } })
 })
+
+/** Quarters of a tenant, and what its customers were worth. */
+async function sameQuarters(t: Test, send: Send, wanted: Json, asOf: string): Promise<void> {
+  const { value } = await retention(send, { asOf, interval: 'quarter' })
+  for (const [quarter, of] of Object.entries<Json>(wanted.quarterly)) {
+    const month = 3 * Number(quarter.at(-1)) - 2
+    const from = `${quarter.slice(0, 4)}-${String(month).padStart(2, '0')}-01`
+    const found = (value.periods as Json[]).find(p => p.from === from)!
+    t.match(found, { activeBefore: of.active_previous, retained: of.retained }, quarter)
+    near(t, found.retention, of.retention, `${quarter}: retention`)
+    near(t, found.churn, of.churn, `${quarter}: churn`)
+  }
+  const worth = await made(send, '/v1/metrics/lifetime-value', { asOf })
+  t.equal(worth.value.customersWithValue, wanted.customers_with_value)
+  near(t, worth.value.mean, wanted.historic_ltv_mean, 'historic value')
+}

@@ -130,7 +130,7 @@ export function operation<
     rest: rest === null ? null : { method, path },
     atomic: config.atomic ?? false,
     secret: config.secret ?? false,
-    versioned: config.kind === 'write' && (params !== undefined || method !== 'POST'),
+    versioned: config.kind === 'write' && rest !== null && (params !== undefined || method !== 'POST'),
     validators: {
       params: params && compile(params, 'path'),
       query: query && compile(query, 'query'),

@@ -5,6 +5,7 @@ import { deals } from '../resources/deals/resource.js'
 import { leads } from '../resources/leads/resource.js'
 import type { Cuts } from './counted.js'
 import { dealState } from './deal-state.js'
+import { leadMoment, linked } from './lead-then.js'
 import { inPeriod, type Frame } from './period.js'
 
 /** Which leads are looked at. */
@@ -17,14 +18,12 @@ export interface LeadFunnelQuery {
   flow: boolean
 }
 
-const momentOf = ({ asOf, knownAt }: Frame) => sql`least(${asOf}::timestamptz, ${knownAt}::timestamptz)`
-
 /**
  * When the lead `l` was first qualified, as of the figure: a join, and the instant. A lead shows the last time; earlier
  * ones are in its changes.
  */
 export function qualification(ctx: Context, frame: Frame): { join: Sql; at: Sql } {
-  const moment = momentOf(frame)
+  const moment = leadMoment(frame)
   const at = sql`least(q.at, l.qualified_at)`
   return {
     join: sql`
@@ -49,7 +48,7 @@ export function leadFacts(ctx: Context, { frame, cuts, filter, flow }: LeadFunne
       d.opened_at, case when w.kind = 'won' then w.at end as won_at ${cuts.keys}
     from leads l ${cuts.joins} ${qualified.join}
       left join deals d on ${visible(ctx, deals, 'd')} and d.id = l.deal_id and d.deleted_at is null
-        and d.opened_at <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz
+        and d.opened_at <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz and ${linked(ctx, frame)}
       ${dealState(ctx, frame)}
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
       and l.created_at <= ${knownAt}::timestamptz and ${filter} ${flow ? empty : inPeriod(raw('l.captured_at'), frame)}`

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { WebhookConfig } from '../../config.js'
-import { openQueue } from '../../database/queue.js'
+import { openQueue, webhooksQueue } from '../../database/queue.js'
 import type { OpenDatabase } from '../../database/client.js'
 import { eventChannel, sequenceEvents, workspacesToSequence } from '../../kernel/events.js'
 import { openEgress } from '../egress.js'
@@ -37,7 +37,7 @@ export async function startWebhooks({
   settings,
   logger
 }: WebhookWork): Promise<() => Promise<void>> {
-  const queue = await openQueue<{ workspaceId: string; webhookId: string }>(url, error =>
+  const queue = await openQueue<{ workspaceId: string; webhookId: string }>(url, webhooksQueue, error =>
     logger.warn({ err: error }, 'the queue of webhooks failed')
   )
   const stop = new AbortController()

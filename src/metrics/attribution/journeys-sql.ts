@@ -7,7 +7,9 @@ import { leads } from '../../resources/leads/resource.js'
 import { touches } from '../../resources/touches/resource.js'
 import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
+import { dealState } from '../deal-state.js'
 import { dealValues } from '../deal-values.js'
+import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 
 /** Whose journeys are asked for, and what of them. */
@@ -28,49 +30,34 @@ export interface JourneyQuery {
 /** The columns of the facts that journeys are told apart by. */
 export const told = ['outcome', 'path', 'direct', 'ages', 'lead_touch', 'deal_touch'] as const
 
-// The last stage of the deal d, and when it came into it.
-const state = (ctx: Context, { frame, pipelineId }: JourneyQuery) => sql`
-  select (array_agg(h.kind order by h.at desc, h.seq desc))[1] as kind, max(h.at) filter (where h.entered) as at
-  from (
-    select h.at, h.seq, h.kind, h.pipeline_id,
-      h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
-    from deal_history h
-    where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
-      and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
-  ) h having ${pipelineId === undefined ? sql`count(*) > 0` : sql`(array_agg(h.pipeline_id order by h.at desc, h.seq desc))[1] = ${pipelineId}::uuid`}`
-
 // What a closed deal is judged by is when it closed; an open one has nothing but its opening.
 function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
-  const { frame, cuts, filter } = query
+  const { frame, cuts, filter, pipelineId } = query
   const moment = sql`case when w.kind = 'open' then d.opened_at else w.at end`
   return sql`
     select d.id, w.kind as outcome, d.lead_id, d.primary_contact_id, d.opened_at, w.at as until,
       case when w.kind = 'won' then v.amount end as amount, case when w.kind = 'won' then ${worth} end as value
       ${cuts.bucket(moment)} ${cuts.keys}
-    from deals d ${cuts.joins} cross join lateral (${state(ctx, query)}) w
+    from deals d ${cuts.joins} ${dealState(ctx, frame, pipelineId)}
       ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and w.kind = 'won'`)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} ${inPeriod(moment, frame)}`
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and w.kind is not null and ${filter}
+      ${inPeriod(moment, frame)}`
 }
-
-const wasGivenUp = ({ asOf }: Frame) => sql`
-  (l.unqualified_at <= ${asOf}::timestamptz and not exists (
-    select from (values (l.working_at), (l.nurturing_at), (l.qualified_at), (l.converted_at)) s(at)
-    where s.at > l.unqualified_at and s.at <= ${asOf}::timestamptz))`
 
 // Leads that never had a deal: given up, or still on their way.
 function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
   const { asOf, knownAt } = frame
   const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
   return sql`
-    select l.id, case when ${wasGivenUp(frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
+    select l.id, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
       null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value
       ${cuts.bucket(raw('l.captured_at'))} ${keys.length > 0 ? join(keys, '') : empty}
     from leads l
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
-      and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not exists (
+      and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not (${linked(ctx, frame)} and exists (
         select from deals x
         where x.workspace_id = ${ctx.workspaceId} and x.deleted_at is null and x.opened_at <= ${asOf}::timestamptz
-          and (x.lead_id = l.id or x.id = l.deal_id))`
+          and x.created_at <= ${knownAt}::timestamptz and (x.lead_id = l.id or x.id = l.deal_id)))`
 }
 
 // The touches of the subject s, by its lead or by everybody who has a part in the deal.
@@ -116,6 +103,7 @@ export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
       ${won(raw('j.deal_touch'))} as deal_touch, s.amount, s.value ${raw(cutBy.map(c => `, s.${c}`).join(''))}
     from subjects s
       left join leads l on ${visible(ctx, leads, 'l')} and l.id = s.lead_id and l.deleted_at is null
+        and (s.id = l.id or ${linked(ctx, frame)})
       left join lateral (
         select array_agg(${raw(by === 'channel' ? 't.channel' : 't.campaign_id::text')} order by t.occurred_at, t.seq, t.id) as path,
           array_agg(lower(t.channel) = 'direct' order by t.occurred_at, t.seq, t.id) as direct,

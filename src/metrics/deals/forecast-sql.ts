@@ -152,6 +152,8 @@ export function forecastMembers({ chosen }: Needs, openStages: readonly number[]
     ...sums,
     openDeals: openNow,
     deals: sql`${openNow} and ${chosen}`,
+    valued: sql`${openNow} and ${chosen} and coalesce(f.value, case when f.amount is null then f.list_price end) is not null`,
+    convertible: sql`${openNow} and ${chosen} and (f.amount is null or f.value is not null)`,
     overdue: at('overdue'),
     undated: at('undated'),
     outside: at('outside'),

@@ -133,17 +133,20 @@ function explained(
   row: Found | undefined,
   stages: readonly IndexedStage[],
   value: Value,
+  { missingAmount }: Settings,
   { ids }: ForecastNotes
 ) {
   const rows = row ? [row] : []
+  // An unknown amount is that of the won deals where there are some.
+  const valued = missingAmount === 'mean_won' && row?.wonValues ? 'convertible' : 'valued'
   for (const name of ['openDeals', 'deals'] as const) ids(`/${name}`, rows, name)
-  for (const name of ['amount', 'dealsWithValue'] as const) ids(`/${name}`, rows, 'deals')
+  for (const name of ['amount', 'dealsWithValue'] as const) ids(`/${name}`, rows, valued)
   for (const name of ['overdue', 'undated', 'outside'] as const) ids(`/${name}/deals`, rows, name)
   ids('/closedWon/n', rows, 'wonNow')
   ids('/newBusiness/n', rows, 'wonNew')
   for (const [i, { index }] of stages.entries()) ids(`/byStage/${i}/deals`, rows, `stage_${index}`)
   for (const [i, { method }] of value.methods.entries())
-    ids(`/methods/${i}/value`, rows, behind[method] ?? 'deals')
+    ids(`/methods/${i}/value`, rows, behind[method] ?? valued)
 }
 
 const behind: Partial<Record<ForecastMethod, string>> = { run_rate: 'wonBefore', seasonal: 'wonSeason' }
@@ -227,7 +230,7 @@ export function forecastValue(
   if (closedWon.value === null) notes.reason('/closedWon/value', 'nothing_valued')
   if (newBusiness.value === null)
     notes.reason('/newBusiness/value', horizon === null ? 'no_end' : 'nothing_valued')
-  explained(row, stages, value, notes)
+  explained(row, stages, value, settings, notes)
   const lacks: Lacks = {
     missingAmount: deals.filter(d => d.lack === 'missingAmount').length,
     noFxRate: deals.filter(d => d.lack === 'noFxRate').length,

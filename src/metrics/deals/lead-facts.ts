@@ -6,6 +6,7 @@ import { leads } from '../../resources/leads/resource.js'
 import { dealState } from '../deal-state.js'
 import { cutsOf, type CutRequest, type Cuts } from '../counted.js'
 import { days, type Durations } from '../durations.js'
+import { linked } from '../lead-then.js'
 import { filtered, type Request } from '../parameters.js'
 import { inPeriod, type Frame } from '../period.js'
 
@@ -28,6 +29,7 @@ export function leadFacts(
     from leads l ${cuts.joins} left join lateral (
       select min(w.at) as at from deals d ${dealState(ctx, frame)}
       where ${visible(ctx, deals, 'd')} and d.lead_id = l.id and d.deleted_at is null and w.kind = 'won'
+        and ${linked(ctx, frame)}
     ) c on true
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and ${filter} and l.captured_at <= ${now}
       and l.created_at <= ${frame.knownAt}::timestamptz ${inPeriod(captured, frame)}

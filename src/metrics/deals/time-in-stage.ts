@@ -48,7 +48,7 @@ const Stage = Closed(
       Closed(
         {
           days: Days('How long after the entry.'),
-          share: described(Share(), 'The share still there then, S(t).')
+          share: Nullable(described(Share(), 'The share still there then, S(t); null without visits.'))
         },
         { 'x-type': 'TimeInStageSurvival', description: 'Who is still in the stage.' }
       )
@@ -94,7 +94,10 @@ function durationsOf(
     completed: statsOf(completed),
     openNow: { n: open.length, ages: statsOf(open) },
     kmMedian,
-    survival: days.map(d => ({ days: d, share: survivalAt(curve, d) }))
+    survival: days.map((d, i) => {
+      if (visits === 0) reason(`/survival/${i}/share`, 'no_visits')
+      return { days: d, share: visits === 0 ? null : survivalAt(curve, d) }
+    })
   }
 }
 

@@ -49,11 +49,15 @@ const value = Closed(
       Closed(
         {
           days: Days('How long after the start.'),
-          won: described(Share(), 'The share won by then, I(t).'),
-          lost: described(Share(), 'The share lost by then.'),
-          open: described(Share(), 'The share still open then, S(t).')
+          won: Nullable(described(Share(), 'The share won by then, I(t).')),
+          lost: Nullable(described(Share(), 'The share lost by then.')),
+          open: Nullable(described(Share(), 'The share still open then, S(t).'))
         },
-        { 'x-type': 'TimeToClosePoint', description: 'Cumulative incidence; the three shares add up to 1.' }
+        {
+          'x-type': 'TimeToClosePoint',
+          description:
+            'Cumulative incidence; the three shares add up to 1, and are null where there is nothing to share.'
+        }
       )
     ),
     within: Type.Array(
@@ -143,12 +147,17 @@ function valueOf(
     lost: statsOf(lost),
     closed: statsOf(joined(won, lost)),
     kmMedian,
-    curve: days.map(d => ({
-      days: d,
-      won: incidenceAt(curve, 0, d),
-      lost: incidenceAt(curve, 1, d),
-      open: survivalAt(curve, d)
-    })),
+    curve: days.map((d, i) => {
+      if (row.all > 0)
+        return {
+          days: d,
+          won: incidenceAt(curve, 0, d),
+          lost: incidenceAt(curve, 1, d),
+          open: survivalAt(curve, d)
+        }
+      for (const name of ['won', 'lost', 'open']) notes.reason(`/curve/${i}/${name}`, 'no_deals')
+      return { days: d, won: null, lost: null, open: null }
+    }),
     within: days.map((d, i) => {
       notes.ids(`/within/${i}/won`, [row], `within_${i}`)
       if (row.all === 0) notes.reason(`/within/${i}/share`, 'no_deals')
@@ -231,7 +240,7 @@ export const timeToClose = figure({
       axis: { name: 'days since the start' },
       series: (['won', 'lost', 'open'] as const).map(name => ({
         name,
-        points: curve.map((p): [number, number] => [p.days, p[name]])
+        points: curve.map((p): [number, number | null] => [p.days, p[name]])
       }))
     }),
     compared: { name: 'median days until half have closed', unit: 'days', of: v => v.kmMedian }

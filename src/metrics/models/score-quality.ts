@@ -87,3 +87,11 @@ export function qualityOf(scored: readonly Scored[]): Quality {
     calibration: calibrationOf(scored)
   }
 }
+
+const parts = ['baseRate', 'auc', 'brier', 'logLoss', 'liftTop10'] as const
+
+/** Why parts of a quality are null, by their names: there is no outcome yet, or only one kind of it. */
+export const qualityReasons = (quality: Quality): [name: string, code: string][] =>
+  parts
+    .filter(name => quality[name] === null)
+    .map(name => [name, quality.n === 0 ? 'no_outcomes' : 'one_outcome_only'])
