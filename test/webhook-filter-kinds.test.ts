@@ -86,6 +86,8 @@ t.test('what a filter takes, the database can tell of every event', async t => {
     select count(distinct resource)::int as resources from events where workspace_id = ${workspaceId}`)
   t.ok(told!.resources >= 12, `there are events of ${told!.resources} resources`)
   const never: string[] = []
+  // All values once for each form of field, since they become the same SQL; a few for the others.
+  const tried = new Set<string>()
   for (const resource of allResources()) {
     const conditions: Sql[] = []
     for (const field of resource.fields.values()) {
@@ -94,7 +96,9 @@ t.test('what a filter takes, the database can tell of every event', async t => {
       for (const operator of [...operators, ...(transitions ? ['from', 'to', 'changed'] : [])]) {
         const found = accepted(resource, field, operator)
         if (found.length === 0) never.push(`${resource.name}.${field.name} ${operator}`)
-        conditions.push(...found)
+        const form = `${field.kind} ${field.sqlType} ${operator}`
+        conditions.push(...(tried.has(form) ? found.slice(0, 2) : found))
+        tried.add(form)
       }
     }
     for (let at = 0; at < conditions.length; at += 500) {

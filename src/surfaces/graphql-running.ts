@@ -13,7 +13,7 @@ export class Running implements AsyncIterableIterator<ExecutionResult> {
   private readonly stopping = new AbortController()
   private results: AsyncGenerator<ExecutionResult> | undefined
 
-  /** Calls `onEnd` once when nothing of it is at work any more. */
+  /** Calls `onEnd` when nothing of it is at work any more. */
   constructor(private readonly onEnd: () => void) {}
 
   /** Aborts when it is completed. */
