@@ -3,6 +3,7 @@ import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { leads } from '../../resources/leads/resource.js'
 import type { Cuts } from '../counted.js'
+import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, type Frame } from '../period.js'
 
 /** Which leads are read, and what of them; conditions are on the leads `l`. */
@@ -29,12 +30,12 @@ export interface LeadRow {
   test: boolean | null
 }
 
-const won = (ctx: Context, { asOf, knownAt }: Frame) => sql`exists (
+const won = (ctx: Context, frame: Frame) => sql`${linked(ctx, frame)} and exists (
   select from deals x where x.workspace_id = ${ctx.workspaceId} and x.deleted_at is null
     and (x.lead_id = l.id or x.id = l.deal_id) and (
       select h.kind from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.deal_id = x.id and h.stage_id is not null
-        and h.at <= ${asOf}::timestamptz and h.recorded_at <= ${knownAt}::timestamptz
+        and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
       order by h.at desc, h.seq desc limit 1) = 'won')`
 
 /** The leads as of the figure, the earliest first. */
@@ -47,7 +48,7 @@ export function leadsSql(ctx: Context, query: LeadQuery): Sql {
     select f.*, f.outcome or f.given_up or f.captured_at <= ${asOf}::timestamptz - make_interval(days => ${maturityDays}::int) as settled
     from (
       select l.id, l.captured_at, jsonb_build_array(${list}) as values, ${outcome ?? won(ctx, frame)} as outcome,
-        coalesce(l.unqualified_at <= ${asOf}::timestamptz, false) as given_up,
+        ${givenUp(ctx, frame)} as given_up,
         ${train ?? sql`null::boolean`} as train, ${test ?? sql`null::boolean`} as test
       from leads l ${values.joins}
       where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
