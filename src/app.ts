@@ -1,9 +1,4 @@
-import fastify, {
-  LogController,
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyRequest
-} from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import { handleProtocols } from 'graphql-ws'
 import type { Logger } from 'pino'
@@ -116,12 +111,7 @@ export async function buildApp({ config, database, logger, migrated }: AppOption
     watch,
     checkUrl: url => urlProblem(url, config.webhooks.allowPrivate)
   })
-  const context = contextMaker(database)
-  const renew = async (request: FastifyRequest) => ({
-    ...context(request),
-    ...(await authenticate(request.headers.authorization))
-  })
-  const surface = { operations, database, context, renew }
+  const surface = { operations, database, context: contextMaker(database, authenticate) }
   restRoutes(app, surface)
   const access: Access = {
     count,

@@ -6,6 +6,7 @@ import { openDatabase, type OpenDatabase } from './database/client.js'
 import { startEmbedded } from './database/embedded.js'
 import { checkMigrated, migrate } from './database/migrate.js'
 import { startKeeper } from './jobs/keeper.js'
+import { startScoring } from './jobs/lead-scores.js'
 import { startWebhooks } from './jobs/webhooks/worker.js'
 
 interface Started {
@@ -61,6 +62,7 @@ export async function startServer(
     if (config.role !== 'api') {
       cleanUp.push(startKeeper(database, logger, config.eventRetentionDays))
       cleanUp.push(await startWebhooks({ database, url: server.url, settings: config.webhooks, logger }))
+      cleanUp.push(await startScoring({ database, url: server.url, logger }))
       logger.info('background work runs')
     }
     const app = await buildApp({ config, database, logger, migrated: () => checkMigrated(database) })

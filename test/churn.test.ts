@@ -74,6 +74,30 @@ t.test('7,043 subscribers', { skip: !hasReference && 'the reference data is not 
     variables: { asOf: parameters.asOf }
   }) // prettier-ignore
   t.match(value, graph.body.data.metrics.churn.value, 'and so does GraphQL')
+
+  const worth = async (method: string) =>
+    (
+      await send(
+        'GET',
+        `/v1/metrics/lifetime-value?method=${method}&basis=subscriptions&asOf=${parameters.asOf}`
+      )
+    ).body.value as Json
+  const simple = await worth('simple')
+  t.match(simple, {
+    customers: expected.customers,
+    ordersPerMonth: 1,
+    monthlyChurn: value.monthlyChurn.value
+  })
+  const monthly = expected.mrr_total / expected.customers
+  near(t, simple.averageOrderValue, monthly, 'a month of a subscriber')
+  near(t, simple.undiscounted, monthly / value.monthlyChurn.value, 'lifetime value of a subscriber')
+  const historic = await worth('historic')
+  const running = expected.customers - expected.churned
+  t.equal(
+    historic.orders,
+    value.monthlyChurn.denominator + running,
+    'each completed month was paid, and one begins'
+  )
 })
 
 const curve = ({ value }: Json) => (value.survival as Json[]).map(s => s.share as number | null)

@@ -4,6 +4,7 @@ import formats from 'ajv-formats'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { declaredOperations } from '../src/operations.js'
@@ -16,10 +17,13 @@ import { kith } from './helpers/program.js'
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- the document is read freely
 
 const made = contracts(declaredOperations(), version)
+const yaml = made.openapiYaml()
 const document = JSON.parse(made.openapiJson()) as Json
 const committed = (name: string) => readFile(new URL(`../${name}`, import.meta.url), 'utf8')
 
-const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true })
+// Thousands of small schemas, each for a value or two: what counts is how long they take to compile.
+const quick = { inlineRefs: false, code: { optimize: false } }
+const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, ...quick })
 formats.default(ajv)
 ajv.addSchema(closed(document), 'openapi')
 
@@ -37,7 +41,7 @@ const pointerOf = (path: readonly string[]) => `/${path.map(escape).join('/')}`
 
 /** What is wrong with a value by the schema at this place of the document. */
 function problems(path: readonly string[], value: unknown): string[] {
-  const validate = ajv.compile({ $ref: `openapi#${pointerOf(path)}` })
+  const validate = ajv.getSchema(`openapi#${pointerOf(path)}`)!
   return validate(value) ? [] : [`${path.join(' ')}: ${ajv.errorsText(validate.errors)}`]
 }
 
@@ -68,10 +72,10 @@ const calls: Call[] = Object.entries(document.paths as Record<string, Json>).fla
 )
 
 t.test('the committed contracts are those of the operations', async t => {
-  t.equal(await committed('openapi.yaml'), made.openapiYaml(), 'openapi.yaml: run npm run generate')
-  t.equal(await committed('schema.graphql'), made.sdl(), 'schema.graphql: run npm run generate')
-  t.same(parse(made.openapiYaml()), document, 'YAML and JSON say the same')
-  t.notMatch(made.openapiYaml(), /(: |- )(\d{4}-\d\d-\d\d.*|yes|no|on|off)$/m, 'also to a reader of YAML 1.1')
+  t.ok((await committed('openapi.yaml')) === yaml, 'openapi.yaml: run npm run generate')
+  t.ok((await committed('schema.graphql')) === made.sdl(), 'schema.graphql: run npm run generate')
+  t.ok(isDeepStrictEqual(parse(yaml), document), 'YAML and JSON say the same')
+  t.notMatch(yaml, /(: |- )(\d{4}-\d\d-\d\d.*|yes|no|on|off)$/m, 'also to a reader of YAML 1.1')
 })
 
 t.test('a started server serves the committed files', async t => {

@@ -171,6 +171,8 @@ t.test('filters, pages and cursors', async t => {
   t.same(await types('&types=*'), await types(''))
   t.match((await send('GET', '/v1/events?resource=deel')).body.detail, /Did you mean deal/)
   t.same(await types('&resource=contact'), ofContact)
+  const ofKeys = await types('&resource=apiKey')
+  t.same(await types('&resource=api_key'), ofKeys, 'by the beginning of its types, too')
   t.same(await types(`&recordId=${deal}`), ofDeal)
   t.same(await types(`&recordId=${deal}&types=*.created`), ['deal.created'])
   t.same(await types(`&recordId=${newId()}`), [])

@@ -1,5 +1,4 @@
 import fc from 'fast-check'
-import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import { testApp } from './helpers/app.js'
 import { asksOf, end, type Ask } from './helpers/figure-asks.js'
@@ -11,7 +10,7 @@ import {
   survivalLaws,
   weightedLaws
 } from './helpers/figure-laws.js'
-import { addsUp, check, explains, idsBehind, sameNumbers } from './helpers/figure-parts.js'
+import { addsUp, explains, idsBehind, same, sameNumbers } from './helpers/figure-parts.js'
 import { done } from './helpers/funnel.js'
 import {
   date,
@@ -35,9 +34,6 @@ const newPlace = async (name: string) => emptyPlace((await workspaceOf(app, name
 
 const figure = ({ request }: Place, { name, given }: Pick<Ask, 'name' | 'given'>, more: object = {}) =>
   done(request('POST', `/v1/metrics/${name}`, { ...given, ...more }))
-
-const same = (found: unknown, wanted: unknown, what: string) =>
-  check(isDeepStrictEqual(found, wanted), what, found, wanted)
 
 const dated = { USD: { '-3': '0.9', 30: '0.95', 75: '0.97' }, GBP: { '-3': '1.2', 60: '1.15' } }
 

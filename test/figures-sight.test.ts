@@ -11,30 +11,40 @@ const { newUser, tokenOf } = identity(app)
 const asOf = '2025-06-01T00:00:00.000Z'
 const period = { from: '2025-01-01', to: '2025-04-01', asOf }
 
-const own: Record<string, object> = {
-  'lead-score': { method: 'rules', scores: true },
-  'acquisition-cost': { ltvMethod: 'historic' }
+const own: Record<string, object[]> = {
+  'lead-score': [{ method: 'rules', scores: true }],
+  'acquisition-cost': [{ ltvMethod: 'historic' }],
+  'lifetime-value': [
+    {},
+    { method: 'simple' },
+    { method: 'bg_nbd', customers: true },
+    { basis: 'subscriptions', customers: true },
+    { basis: 'subscriptions', method: 'simple' }
+  ]
 }
-const figures = ((await call('GET', '/v1/metrics')).body.data as Json[]).map(m => ({
-  name: m.name as string,
-  takes: new Set((m.parameters as Json[]).map(p => p.name as string))
-}))
+const figures = ((await call('GET', '/v1/metrics')).body.data as Json[]).flatMap(m =>
+  (own[m.name as string] ?? [{}]).map(parameters => ({
+    name: m.name as string,
+    parameters,
+    takes: new Set((m.parameters as Json[]).map(p => p.name as string))
+  }))
+)
 
 const made = (plural: string, body: object) => done(call('POST', `/v1/${plural}`, body))
 
 /** What every figure answers, without the moment of asking. */
 async function answers(headers: Record<string, string>): Promise<Record<string, unknown>> {
   const all: Record<string, unknown> = {}
-  for (const { name, takes } of figures) {
+  for (const { name, parameters, takes } of figures) {
     const given = {
       ...period,
-      ...own[name],
+      ...parameters,
       explain: true,
       ...(takes.has('interval') && { interval: 'month' })
     }
     const { status, body } = await call('POST', `/v1/metrics/${name}`, given, headers)
     const { knownAt: _knownAt, instance: _instance, requestId: _requestId, ...rest } = body
-    all[name] = { status, ...rest }
+    all[`${name} ${JSON.stringify(parameters)}`] = { status, ...rest }
   }
   return all
 }

@@ -62,7 +62,10 @@ t.test('what does not fit together', async t => {
   }
   t.same(await refused({ unit: 'day' }), [400, '/unit'])
   t.same(await refused({ method: 'simple', months: 3 }), [400, '/months'])
-  t.same(await refused({ method: 'bg_nbd', interval: 'month' }), [400, '/interval'])
+  t.same(await refused({ method: 'bg_nbd', basis: 'subscriptions' }), [400, '/basis'])
+  t.same(await refused({ method: 'simple', customers: true }), [400, '/customers'])
+  t.same(await refused({ method: 'simple', groupBy: ['plan'] }), [400, '/groupBy'])
+  t.same(await refused({ method: 'simple', interval: 'month', data: {} }), [400, '/interval'])
   t.same(await refused({ data: {} }), [400, '/method'])
   t.same(await refused({ method: 'bg_nbd', data: {} }), [400, '/data'])
   t.same(await refused({ method: 'bg_nbd', holdoutDays: 30 }), [422, '/holdoutDays'])
@@ -99,7 +102,39 @@ t.test('an empty workspace, and one with few customers', async t => {
   const models = await value({ method: 'bg_nbd', calibrationEnd: '2025-03-31', margin: 0.5 }, key)
   t.match(models.reasons, { '/value/bgNbd': 'too_few_customers', '/value/total': 'too_few_customers' })
   t.match(models.value, { bgNbd: null, gammaGamma: null, undiscounted: simple.value.undiscounted })
+
+  const parts = { groupBy: ['companyId'], interval: 'month', explain: true, calibrationEnd: '2025-03-31' }
+  const cut = await value({ method: 'simple', margin: 0.5, ...parts }, key)
+  t.same(cut.value, simple.value, 'the whole is as without parts')
+  const [ofA, ofB] = cut.groups as Json[]
+  t.match(ofA, { key: { companyId: a }, value: { customers: 1, orders: 5, averageOrderValue: '37.5' } })
+  near(t, ofA!.value.ordersPerMonth, 4 / 3, 'order days of a')
+  t.match(ofA!.value, { monthlyChurn: 0, undiscounted: null })
+  t.match(ofB!.value, { customers: 1, ordersPerMonth: 1, monthlyChurn: 1, undiscounted: '15' })
+  t.match(cut.reasons, { '/groups/0/value/undiscounted': 'no_churn' })
+  t.same(
+    (cut.buckets as Json[]).map(bucket => bucket.value.customers as number).slice(0, 3),
+    [2, 0, 0],
+    'customers by their first order'
+  )
+  t.same(cut.explain.value.monthlyChurn.ids, [a, b].sort())
+  t.same(cut.explain.groups[1].value.undiscounted.ids, [b])
+  const few = await value({ method: 'bg_nbd', ...parts, margin: 0.5 }, key)
+  t.match(few.groups[1], { value: { bgNbd: null, undiscounted: '15' } })
+  t.match(few.reasons, { '/groups/1/value/bgNbd': 'too_few_customers' })
 })
+
+/** Tells customers apart by a field. */
+async function inHalves(send: ReturnType<typeof sender>, contacts: [string, string][]): Promise<void> {
+  for (let first = 0; first < contacts.length; first += 1000) {
+    const operations = contacts
+      .slice(first, first + 1000)
+      .map(([id, half]) => ({ op: 'update', id, body: { customFields: { half } } }))
+    const { status, body } = await send('POST', '/v1/contacts/batch', { operations })
+    if (status !== 200 || body.data?.some((row: Json) => row.status === 'failed'))
+      throw new Error(JSON.stringify(body))
+  }
+}
 
 if (hasReference) {
   t.test('2,357 customers of a music shop', async t => {
@@ -214,6 +249,45 @@ if (hasReference) {
     near(t, year.value.expectedNewCustomer, expected.E_X_new_customer_52w as number, 'a new customer', 1e-4)
     near(t, year.value.bgNbd.alpha, expected.bgnbd.alpha * 7, 'alpha in days', 1e-4)
     near(t, year.value.total, Number(found.total), 'the unit changes no value', 1e-5)
+
+    const half = (name: string) => (/[0-4]$/.test(name) ? 'one' : 'other')
+    const names = new Map([...ids].map(([external, id]) => [id, half(external)]))
+    await inHalves(send, [...names])
+    const halves = await value(
+      { ...asked, customers: false, limit: undefined, groupBy: ['contact.customFields.half'], explain: true },
+      key
+    )
+    t.same(halves.value, found, 'the whole is as without groups')
+    for (const { key: of, value: part } of halves.groups as Json[]) {
+      const which = of['contact.customFields.half'] as string
+      const alone = await value(
+        {
+          ...asked,
+          customers: false,
+          limit: undefined,
+          filter: { contact: { customFields: { half: { eq: which } } } }
+        },
+        key
+      )
+      t.same(part, alone.value, `the models of ${which} half are those of its customers alone`)
+    }
+    t.equal(halves.groups.length, 2)
+    t.equal(halves.explain.groups[0].value.total.ids.length, 100)
+    const cohorts = await value(
+      {
+        ...asked,
+        customers: false,
+        limit: undefined,
+        interval: 'month',
+        from: '1997-01-01',
+        to: '1997-04-01'
+      },
+      key
+    )
+    t.equal(
+      (cohorts.buckets as Json[]).reduce((n, b) => n + ((b.value.bgNbd?.n as number | undefined) ?? 0), 0),
+      expected.customers
+    )
 
     const historic = await value({}, key)
     const retention = expected.retention as Json

@@ -370,7 +370,7 @@ t.test('lifetime value', async t => {
       body: { errors: [{ in: 'query', parameter, message }] }
     })
     t.match(await get('method=magic'), refused('method', /historic/))
-    t.match(await get('basis=subscriptions'), refused('basis', /orders/))
+    t.match(await get('basis=deals'), refused('basis', /orders/))
     t.match(await get('monthlyDiscount=0.1'), refused('monthlyDiscount', /historic/))
     t.match(await get('margin=2'), refused('margin', /<= 1/))
     t.match(await get('currency=euro'), refused('currency', /./))

@@ -20,8 +20,9 @@ t.test('whatever one writes, one reaches the records in scope', async t => {
   const foreign = await newWorld(suite)
   const resources = ownedResources(stage)
 
-  // One of each kind: what an answer gives away does not depend on who it is.
-  const kinds = new Map(stage.cast.actors.map(a => [`${a.rowScope} ${a.may}`, a]))
+  // One of each kind: what an answer gives away does not depend on who it is, nor on scopes for what nobody owns.
+  const writers = stage.cast.actors.filter(a => a.may !== 'read')
+  const kinds = new Map(writers.map(a => [`${a.rowScope} ${a.may === 'admin'}`, a]))
   for (const actor of [...kinds.values()].filter(a => a.rowScope !== 'all')) {
     await t.test(`${actor.name} learns nothing of what is out of scope`, async t => {
       for (const resource of resources) {

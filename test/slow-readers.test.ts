@@ -4,11 +4,15 @@ import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { WebSocket } from 'ws'
+import { begin, type Portion } from '../src/kernel/operation.js'
 import { createRecords, newId } from '../src/kernel/write.js'
+import { sequenceEvents } from '../src/kernel/events.js'
+import { watchEvents } from '../src/jobs/watch.js'
 import { contacts } from '../src/resources/contacts/resource.js'
+import { eventOperations } from '../src/resources/events/operations.js'
 import { systemContext } from '../src/resources/identity/create.js'
 import { testApp } from './helpers/app.js'
-import { eventually, listening, times } from './helpers/http.js'
+import { eventually, listening } from './helpers/http.js'
 
 const app = await testApp(t)
 await listening(app)
@@ -21,6 +25,7 @@ app.app.server.on('connection', socket => void sockets.add(socket))
 // More than the network between two programs of one machine holds.
 const count = 1500
 const bytesEach = 15_000
+const ids = Array.from({ length: count }, () => newId())
 
 /** What the process itself holds of answers that nobody reads, at most while it is watched. */
 async function heldWhile(ms: number): Promise<number> {
@@ -71,7 +76,6 @@ async function stream(): Promise<{ response: IncomingMessage; told: string[] }> 
 }
 
 t.test('who reads slowly is waited for, and gets all of it', async t => {
-  const ids = await times(count, async () => newId())
   for (let at = 0; at < count; at += 500) {
     const rows = ids.slice(at, at + 500).map(id => ({
       id,
@@ -89,4 +93,27 @@ t.test('who reads slowly is waited for, and gets all of it', async t => {
   await eventually('all of it', () => (told.length >= count && streamed.length >= count) || undefined)
   t.same(told, ids, 'in order, by subscription')
   t.same(streamed, ids, 'and as server-sent events')
+})
+
+t.test('what is held for a reader is bounded by bytes', async t => {
+  const { database, workspaceId } = app
+  const watch = watchEvents({
+    database,
+    listen: (channel, onMessage) => database.listen(channel, onMessage)
+  })
+  t.teardown(() => watch.close())
+  const operations = eventOperations(id => sequenceEvents(database, id), watch)
+  const stream = operations.find(o => o.name === 'events.stream')!
+  const portions = (await begin(systemContext(database, workspaceId), stream, {
+    query: { after: '0', types: 'contact.*' }
+  })) as AsyncIterable<Portion<{ recordId: string }>>
+  const sizes: number[] = []
+  const told: string[] = []
+  for await (const { data } of portions) {
+    told.push(...data.map(e => e.recordId))
+    sizes.push(JSON.stringify(data).length)
+    if (told.length >= 50) break
+  }
+  t.same(told, ids.slice(0, told.length))
+  t.ok(Math.max(...sizes) < 200_000, `portions of ${sizes.join(', ')} bytes`)
 })

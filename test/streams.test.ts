@@ -139,6 +139,23 @@ t.test('what is wrong with Last-Event-ID is told by its name, and a stream has a
   t.equal((await send('DELETE', '/v1/events/stream')).headers.get('allow'), 'GET, HEAD')
 })
 
+t.test('a stream that finds nothing tells how far it has looked', async t => {
+  await made('none of it')
+  const position = await head()
+  const gone = new AbortController()
+  const answer = await fetch(`${origin}/v1/events/stream?types=product.*&after=0`, {
+    headers: { authorization: `Bearer ${app.key}` },
+    signal: gone.signal
+  })
+  let text = ''
+  for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    if (text.includes('id:')) break
+  }
+  gone.abort()
+  t.match(text, new RegExp(`^retry: 1000\\n\\n:\\nid: ${position}\\n\\n$`))
+})
+
 t.test('every type of event has a schema that its events fit', async t => {
   const { body } = await send('GET', '/v1/event-types')
   const types = body.data as { type: string; schema: object; description: string }[]

@@ -114,11 +114,22 @@ t.test('a subscription is checked before it begins and ends with its credential'
   await made('seen')
   await eventually('the first', () => (reading.told.length > 0 ? true : undefined))
   t.same(reading.told.map(e => e.type), ['contact.created'], 'only what its scopes let it read') // prettier-ignore
+  const seen = await head()
+  const asReader = { authorization: `Bearer ${key}` }
+  const wait = `wait: 30, types: "contact.*"`
+  const waiting = [
+    app.call('GET', `/v1/events?after=${seen}&wait=30&types=contact.*`, undefined, asReader),
+    app.graphql(`{ events(after: "${seen}", ${wait}) { data { id } } }`, {}, asReader)
+  ]
+  await sleep(200)
   await send('POST', `/v1/api-keys/${apiKey.id}/revoke`)
   await sleep(5200)
   await made('not seen')
   await reading.ended.catch(() => undefined)
   t.equal(reading.told.length, 1)
+  const [late, graph] = await Promise.all(waiting)
+  t.match(late, { status: 401, body: { code: 'unauthenticated' } }, 'nor does a page that waited tell it')
+  t.match(graph!.body, { data: null, errors: [{ extensions: { code: 'unauthenticated' } }] })
 })
 
 t.test('a subscription over HTTP is refused', async t => {

@@ -15,7 +15,7 @@ import { receiver, type Received, type Receiver } from './helpers/receiver.js'
 const writers = 8
 const records = 40
 /** All of them take some minutes: `WEBHOOK_TEST_CHANGES=20000 npm test -- test/webhook-delivery.test.ts --timeout=1200`. */
-const changes = Number(process.env.WEBHOOK_TEST_CHANGES ?? 1500)
+const changes = Number(process.env.WEBHOOK_TEST_CHANGES ?? 750)
 const timeoutMs = 1000
 
 interface Change {

@@ -70,7 +70,9 @@ t.test('the schedule', async t => {
   t.equal(retryAfter('120', now), 120_000)
   t.equal(retryAfter('Sat, 31 Jan 2026 09:31:00 GMT', now), 60_000)
   t.equal(retryAfter('999999999', now), 24 * hour, 'nobody may ask for more than a day')
-  for (const nothing of [undefined, 'soon', '-5', 'Sat, 31 Jan 2026 09:00:00 GMT']) {
+  t.equal(retryAfter('9'.repeat(400), now), 24 * hour, 'however it is said')
+  const [past, vague] = ['Sat, 31 Jan 2026 09:00:00 GMT', 'soon 2099']
+  for (const nothing of [undefined, '', 'soon', '-5', '1.5', past, vague, '2099-01-01']) {
     t.equal(retryAfter(nothing, now), 0, String(nothing))
   }
   const circuit: Circuit = { failures: 0, holds: 0, failingSince: null, holdUntil: null, width: 8 }
@@ -134,7 +136,7 @@ t.test('Retry-After is honoured, and 410 disables', async t => {
   hook.behave((_got, response) => {
     at.push(Date.now())
     if (at.length > 1) return 200
-    response.writeHead(503, { 'retry-after': '2' }).end()
+    response.writeHead(500, { 'retry-after': '2' }).end()
     return undefined
   })
   await companies(world, ['a'])

@@ -66,6 +66,9 @@ t.test('what is wrong with a webhook is told by field', async t => {
     [{ url, types: [] }, '/types'],
     [{ url, types: ['deel.*'] }, '/types/0'],
     [{ url, types: ['deal.*', 'deal'] }, '/types/1'],
+    [{ url, types: ['deal.*', 'deal.stage_chnged'] }, '/types/1'],
+    [{ url, types: ['contact.merged'] }, '/types/0'],
+    [{ url, types: ['*.*'] }, '/types/0'],
     [{ url, filter: [] }, '/filter'],
     [{ url, types: ['deal.*'], filter: { amont: { eq: '1' } } }, '/filter/amont'],
     [{ url, types: ['deal.*'], filter: { amount: { gte: 1 } } }, '/filter/amount/gte'],
@@ -82,7 +85,12 @@ t.test('what is wrong with a webhook is told by field', async t => {
   for (const [body, pointer] of wrong) {
     isProblem(t, await call('POST', '/v1/webhooks', body), { status: 400, pointer }, '/v1/webhooks')
   }
-  t.match((await call('POST', '/v1/webhooks', { url, types: ['deel.*'] })).body.detail, /Did you mean deal/)
+  t.match(
+    (await call('POST', '/v1/webhooks', { url, types: ['deel.*'] })).body.detail,
+    /Did you mean deal\.\*\?/
+  )
+  const misspelt = await call('POST', '/v1/webhooks', { url, types: ['deal.stage_chnged'] })
+  t.match(misspelt.body.detail, /Did you mean deal\.stage_changed\?/)
   const { id } = await made({ url, types: ['deal.*'], filter: { amount: { gte: '1' } }, enabled: false })
   const patch = await call('PATCH', `/v1/webhooks/${id}`, { types: ['contact.*'] })
   isProblem(t, patch, { status: 400, pointer: '/filter/amount' }, `/v1/webhooks/${id}`)

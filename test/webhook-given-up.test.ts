@@ -26,7 +26,8 @@ t.test('what is given up, skipped and sent again at once is counted right, and t
     headers: {},
     code: 500,
     body: '',
-    error: '500'
+    error: '500',
+    round: 0
   }
   const giveUp = (id: string) =>
     storeOutcomes(database, lease, taken!.circuit, [

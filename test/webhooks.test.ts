@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
 import { Webhook } from 'standardwebhooks'
 import { Webhook as Svix } from 'svix'
 import t, { type Test } from 'tap'
@@ -222,6 +224,14 @@ t.test('a test event, and sending again', async t => {
   const [first] = await arrived('/again', 1)
   verified(t, first!, secret)
   t.match(first!.event, { id: sent.body.id, type: 'webhook.test', recordId: id })
+  t.equal(sent.body.recordId, id, 'the log says what it is about, too')
+  const { body: ofIt } = await call('GET', `/v1/webhooks/${id}/deliveries?recordId=${id}`)
+  t.same(ofIt.data.map((d: { id: string }) => d.id), [sent.body.id]) // prettier-ignore
+  const { body: known } = await call('GET', '/v1/event-types')
+  const { schema } = (known.data as { type: string; schema: object }[]).find(e => e.type === 'webhook.test')!
+  const ajv = new Ajv2020({ strict: false })
+  addFormats.default(ajv)
+  t.ok(ajv.validate(schema, first!.event), ajv.errorsText())
 
   const campaigns = []
   for (const name of ['One', 'Two', 'Three']) campaigns.push(await created('campaigns', { name }))
@@ -268,6 +278,9 @@ t.test('disabled, an endpoint keeps its place', async t => {
   for (const name of ['P1', 'P2', 'P3']) await created('products', { name })
   await settled()
   t.same(types('/paused'), [])
+  const { body: first } = await call('GET', '/v1/events?types=product.created&limit=1000')
+  const waits = await shows(id, 'since when it waits', w => w.oldestUndeliveredAt !== null)
+  t.equal(waits.oldestUndeliveredAt, first.data.at(-3).occurredAt)
   t.match(await call('PATCH', `/v1/webhooks/${id}`, { enabled: true }), { body: { status: 'active' } })
   const got = await arrived('/paused', 3)
   t.same(

@@ -39,8 +39,13 @@ const session = '-c TimeZone=UTC -c DateStyle=ISO -c jit=off'
 
 // How a figure is best found depends on the period and the filter, so a plan made for any of them is no good; and a
 // figure keeps to one core, since there are others to serve. It joins sets, and looks up row by row only where it says
-// so: the planner takes a workspace that its statistics do not know yet for one of a single row.
-const figureSession = `${session} -c plan_cache_mode=force_custom_plan -c max_parallel_workers_per_gather=0 -c enable_nestloop=off`
+// so: the planner takes a workspace that its statistics do not know yet for one of a single row. What is looked up row
+// by row is never the same twice, and what is sorted are hundreds of thousands of rows.
+const figureSession = [
+  session,
+  '-c plan_cache_mode=force_custom_plan -c max_parallel_workers_per_gather=0',
+  '-c enable_nestloop=off -c enable_memoize=off -c work_mem=32MB'
+].join(' ')
 
 const namedShapes = 300
 const shapes = new Map<string, Shape>()

@@ -78,11 +78,12 @@ function goneSignal({ raw: { socket } }: FastifyRequest): AbortSignal {
 
 /** Makes the context of a request: who, for which workspace, under which request id and key. */
 export const contextMaker =
-  (db: Database) =>
+  (db: Database, authenticate: Authenticate) =>
   (request: FastifyRequest): Context => ({
     ...(request.principal ?? nobody),
     requestId: request.id,
     idempotencyKey: idempotencyKey(request),
     gone: () => goneSignal(request),
+    renew: async () => authenticate(request.headers.authorization),
     db
   })

@@ -6,6 +6,8 @@ const privateIpv4 = [
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
+  // What Azure tells its machines of themselves is at a public address.
+  ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
@@ -49,25 +51,25 @@ function groupsOf(address: string): number[] {
   return [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last]
 }
 
-// Mapped addresses (::ffff:0:0/96) and those of NAT64 (64:ff9b::/96) stand for the IPv4 address at their end.
+// Mapped addresses (::ffff:0:0/96) and those of NAT64 (64:ff9b::/96) stand for the IPv4 address at their end, those of
+// ISATAP (…:0:5efe:0:0 and …:200:5efe:0:0) lead to it.
 const carriers = new Set(['0,0,0,0,0,65535', '100,65435,0,0,0,0'])
+const isatap = new Set(['0,24318', '512,24318'])
 
-function carriedIpv4(address: string): string | undefined {
-  const groups = groupsOf(address)
-  if (!carriers.has(groups.slice(0, 6).join())) return undefined
-  return groups
+const ipv4Of = (groups: readonly number[]) =>
+  groups
     .slice(6)
     .flatMap(group => [group >> 8, group & 255])
     .join('.')
-}
 
 /** Whether an IP address is on the public internet; anything that is no address is not. */
 export function isPublic(address: string): boolean {
   const family = isIP(address)
   if (family === 4) return !refusedIpv4.check(address, 'ipv4')
   if (family !== 6 || address.includes('%')) return false
-  const carried = carriedIpv4(address)
-  if (carried !== undefined) return isPublic(carried)
+  const groups = groupsOf(address)
+  if (carriers.has(groups.slice(0, 6).join())) return isPublic(ipv4Of(groups))
+  if (isatap.has(groups.slice(4, 6).join()) && !isPublic(ipv4Of(groups))) return false
   return globalIpv6.check(address, 'ipv6') && !refusedIpv6.check(address, 'ipv6')
 }
 

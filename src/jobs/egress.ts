@@ -42,13 +42,18 @@ const guardedLookup: LookupFunction = (hostname, options, callback) => {
   })
 }
 
+// The status has told by then how it went: a body that breaks off or takes too long is kept as far as it came.
 async function beginning(stream: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of stream) {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size >= keptBytes) break
+  try {
+    for await (const chunk of stream) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size >= keptBytes) break
+    }
+  } catch {
+    // See above.
   }
   stream.destroy()
   const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, keptBytes))
@@ -62,15 +67,32 @@ const reasons: Record<string, string> = {
   UND_ERR_SOCKET: 'The connection was closed without an answer.',
   ENOTFOUND: 'The name of the host is not known.',
   EAI_AGAIN: 'The name of the host could not be looked up.',
-  UND_ERR_CONNECT_TIMEOUT: 'No connection was made in time.'
+  EHOSTUNREACH: 'The host cannot be reached.',
+  ENETUNREACH: 'The host cannot be reached.',
+  ETIMEDOUT: 'No connection was made in time.',
+  UND_ERR_CONNECT_TIMEOUT: 'No connection was made in time.',
+  UND_ERR_HEADERS_OVERFLOW: 'The headers of the answer are too large.',
+  ERR_ASSERTION: 'The answer is not valid HTTP.'
+}
+
+const kinds: [RegExp, string][] = [
+  [/CERT|UNABLE_TO_VERIFY/, 'The certificate of the host is not accepted'],
+  [/SSL|TLS|EPROTO/, 'No TLS connection was made'],
+  [/^HPE_/, 'The answer is not valid HTTP']
+]
+
+// What libraries say of their inside is of no use to the endpoint's owner.
+function reasonOf(code: string): string {
+  const kind = kinds.find(([pattern]) => pattern.test(code))?.[1] ?? 'The request failed'
+  return reasons[code] ?? (code === '' ? `${kind}.` : `${kind} (${code}).`)
 }
 
 function explain(error: unknown, timeoutMs: number): EgressError {
-  const { name, code, message, cause } = error as Error & { code?: string }
+  const { name, code, cause } = error as Error & { code?: unknown }
   if (cause instanceof EgressError) return cause
   if (error instanceof EgressError) return error
   if (name === 'TimeoutError') return new EgressError(`No answer within ${timeoutMs} ms.`)
-  return new EgressError(reasons[code ?? ''] ?? message.slice(0, 500))
+  return new EgressError(reasonOf(typeof code === 'string' ? code : ''))
 }
 
 /** Opens the client. It follows no redirect, keeps 4 KiB of an answer, and closes a connection that sends on. */

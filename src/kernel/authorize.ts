@@ -1,5 +1,5 @@
 import sql, { raw, type Sql } from 'sql-template-tag'
-import type { Context } from './context.js'
+import type { Context, Principal } from './context.js'
 import { KithError } from './errors.js'
 import type { Resource } from './resource.js'
 
@@ -11,7 +11,7 @@ export function may(ctx: Pick<Context, 'scopes'>, permission: Permission): boole
 }
 
 /** Whether two credentials are of one caller who may do the same. */
-function sameRights(a: Context, b: Context): boolean {
+function sameRights(a: Principal, b: Principal): boolean {
   return (
     a.workspaceId === b.workspaceId &&
     a.actor.id === b.actor.id &&
@@ -23,9 +23,9 @@ function sameRights(a: Context, b: Context): boolean {
 }
 
 /** Whether the caller, asked again, is still there and may do the same; a stream ends where that is not so. */
-export async function stillMay(ctx: Context, renew: () => Promise<Context>): Promise<boolean> {
+export async function stillMay(ctx: Context): Promise<boolean> {
   try {
-    return sameRights(ctx, await renew())
+    return !ctx.renew || sameRights(ctx, await ctx.renew())
   } catch {
     return false
   }

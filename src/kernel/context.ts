@@ -58,6 +58,8 @@ export interface Context extends Principal {
   readonly idempotencyKey: string | null
   /** Aborts when the caller is gone, where one may leave before the answer. */
   readonly gone?: () => AbortSignal
+  /** Asks again who the caller is, where an answer takes long; throws where the credential no longer counts. */
+  readonly renew?: () => Promise<Principal>
   readonly db: Db
 }
 

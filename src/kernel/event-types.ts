@@ -1,6 +1,7 @@
 import { allResources, type Resource } from './resource.js'
-import { Closed, Enum, Id, Instant, List, Nullable, Text, Type, type TSchema } from './schema.js'
+import { About, Closed, Enum, Id, Instant, List, Nullable, Text, Type, type TSchema } from './schema.js'
 import { JsonValue } from './standard-schemas.js'
+import { suggestion } from './validate.js'
 
 /** The version of the payloads' form; a change that readers would notice makes another one. */
 export const payloadVersion = '1'
@@ -29,10 +30,21 @@ export const eventSchema = Closed(
   { 'x-type': 'Event' }
 )
 
+/** An event that is in nobody's feed. */
+export const unsequencedSchema = Closed(
+  {
+    ...eventSchema.properties,
+    sequence: About("Null: the event is in nobody's feed.", Nullable(Sequence()))
+  },
+  { 'x-type': 'UnsequencedEvent' }
+)
+
 export interface EventType {
   type: string
   resource: Resource
   description: string
+  /** The part of its payload that does not depend on the resource. */
+  envelope: typeof eventSchema | typeof unsequencedSchema
 }
 
 const a = ({ name }: Resource) => `${/^[aeiou]/.test(name) ? 'An' : 'A'} ${name}`
@@ -45,27 +57,29 @@ const standard: Record<string, (resource: Resource) => string> = {
 }
 
 /** The types of events of a resource: one for each change that is more than an update. */
-export const eventTypesOf = (resource: Resource): EventType[] => [
-  ...Object.entries(standard).map(([verb, describe]) => ({
+export function eventTypesOf(resource: Resource): EventType[] {
+  const type = (envelope: EventType['envelope']) => (verb: string, description: string) => ({
     type: `${resource.eventName}.${verb}`,
     resource,
-    description: describe(resource)
-  })),
-  ...Object.entries(resource.events).map(([verb, description]) => ({
-    type: `${resource.eventName}.${verb}`,
-    resource,
-    description
-  }))
-]
+    description,
+    envelope
+  })
+  const [sequenced, unsequenced] = [type(eventSchema), type(unsequencedSchema)]
+  return [
+    ...Object.entries(standard).map(([verb, describe]) => sequenced(verb, describe(resource))),
+    ...Object.entries(resource.events).map(([verb, description]) => sequenced(verb, description)),
+    ...Object.entries(resource.unsequenced).map(([verb, description]) => unsequenced(verb, description))
+  ]
+}
 
 /** Every type of event there is. */
 export const allEventTypes = (): EventType[] => allResources().flatMap(eventTypesOf)
 
 /** The schema of one type's events: the record and what changed of it are those of its resource. */
-export function payloadSchema({ type, resource }: EventType): TSchema {
+export function payloadSchema({ type, resource, envelope }: EventType): TSchema {
   const { properties } = resource.model
   return Type.Object({
-    ...eventSchema.properties,
+    ...envelope.properties,
     type: Type.Literal(type),
     resource: Type.Literal(resource.name),
     data: resource.model,
@@ -102,10 +116,17 @@ export function publicSchema(schema: unknown): unknown {
  * The types that a pattern stands for: `*` for all, `deal.*` for those of deals, `*.created` for those of that verb, a
  * name for itself. Anything else stands for none.
  */
-export function typesMatching(pattern: string): string[] {
-  const types = allEventTypes().map(t => t.type)
+export function typesMatching(pattern: string): EventType[] {
+  const types = allEventTypes()
   if (pattern === '*') return types
-  if (pattern.endsWith('.*')) return types.filter(type => type.startsWith(pattern.slice(0, -1)))
-  if (pattern.startsWith('*.')) return types.filter(type => type.endsWith(pattern.slice(1)))
-  return types.filter(type => type === pattern)
+  if (pattern.endsWith('.*')) return types.filter(({ type }) => type.startsWith(pattern.slice(0, -1)))
+  if (pattern.startsWith('*.')) return types.filter(({ type }) => type.endsWith(pattern.slice(1)))
+  return types.filter(({ type }) => type === pattern)
+}
+
+/** What to say of a pattern that stands for no type. */
+export function noSuchType(pattern: string): string {
+  const known = allEventTypes().map(t => t.type)
+  const hint = suggestion(pattern, [...known, ...known.map(type => type.replace(/[^.]*$/, '*'))])
+  return `${pattern} is not a type of events.${hint}`
 }

@@ -84,11 +84,14 @@ export interface EventFilter {
   types?: string[] | undefined
   resource?: string | undefined
   recordId?: string | undefined
+  /** How many bytes of records the page may have, but for its last event; those after it come without their record. */
+  bytes?: number | undefined
 }
 
 export interface EventRow extends Row {
   id: string
   sequence: string
+  data: unknown
 }
 
 /** Where a workspace's feed begins and ends. A page that is not full has seen all events up to the end before it. */
@@ -184,18 +187,31 @@ export const eventColumns =
   e.occurred_at as "occurredAt", l.recorded_at as "recordedAt", e.actor_type as "actorType",
   e.actor_id as "actorId", e.request_id as "requestId", e.idempotency_key as "idempotencyKey", e.data, e.previous`)
 
+// The size of what stands before an event decides, so that there is always a first one.
+const within = (bytes: number, page: Sql) => sql`
+  select e.id, e.sequence, e.type, e.resource, e."recordId", e."occurredAt", e."recordedAt", e."actorType", e."actorId",
+    e."requestId", e."idempotencyKey", case when e.before < ${bytes} then e.data end as data,
+    case when e.before < ${bytes} then e.previous end as previous
+  from (
+    select p.*, coalesce(sum(octet_length(p.data::text) + coalesce(octet_length(p.previous::text), 0))
+      over (order by p.sequence::bigint rows between unbounded preceding and 1 preceding), 0) as before
+    from (${page}) p
+  ) e order by e.sequence::bigint`
+
 /**
  * The change feed after a position: what is committed, once and in order per record, of the records that the caller
  * may read. Answers one row more than the limit where there are more. Of the events of all records it looks at the next
  * `scannedAtMost` and no further.
  */
 export async function readEvents(ctx: Context, filter: EventFilter): Promise<EventRow[]> {
-  return ctx.db.query<EventRow>(sql`
+  const { bytes } = filter
+  const page = sql`
     select ${eventColumns}
     from (select l.workspace_id, l.sequence, l.event_id, l.recorded_at from ${portionOf(ctx, filter)}) l
     join events e on e.workspace_id = l.workspace_id and e.id = l.event_id
     where e.workspace_id = ${ctx.workspaceId} and e.resource = any(${readable(ctx).map(r => r.name)}::text[]) ${inScope(ctx)}
       ${filter.types ? sql`and e.type = any(${filter.types}::text[])` : empty}
       ${filter.resource ? sql`and e.resource = ${filter.resource}` : empty}
-    order by l.sequence limit ${filter.limit + 1}`)
+    order by l.sequence limit ${filter.limit + 1}`
+  return ctx.db.query<EventRow>(bytes === undefined ? page : within(bytes, page))
 }

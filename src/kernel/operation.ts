@@ -27,8 +27,14 @@ export interface RecordAnswer {
 export const record = (resource: Resource): Result<RecordAnswer> => ({ kind: 'record', resource })
 export const page = (resource: Resource): Result<Page> => ({ kind: 'page', resource })
 export const value = <S extends TSchema>(schema: S): Result<Static<S>> => ({ kind: 'value', schema })
-/** Values without end, in portions; an empty one says that the stream lives. */
-export const stream = <S extends TSchema>(schema: S): Result<AsyncIterable<readonly Static<S>[]>> => ({
+/** Some values of a stream, and the position up to which it has looked; an empty one says that the stream lives. */
+export interface Portion<T = unknown> {
+  data: readonly T[]
+  position: string
+}
+
+/** Values without end, in portions. */
+export const stream = <S extends TSchema>(schema: S): Result<AsyncIterable<Portion<Static<S>>>> => ({
   kind: 'stream',
   schema
 })
@@ -124,7 +130,7 @@ export function operation<
     rest: rest === null ? null : { method, path },
     atomic: config.atomic ?? false,
     secret: config.secret ?? false,
-    versioned: config.kind === 'write' && (params !== undefined || method !== 'POST'),
+    versioned: config.kind === 'write' && rest !== null && (params !== undefined || method !== 'POST'),
     validators: {
       params: params && compile(params, 'path'),
       query: query && compile(query, 'query'),
@@ -184,9 +190,9 @@ export async function begin(
   ctx: Context,
   operation: Operation,
   request: Request
-): Promise<AsyncIterable<readonly unknown[]>> {
+): Promise<AsyncIterable<Portion>> {
   authorize(ctx, operation.permission)
-  return (await operation.run(ctx, validated(operation, request))) as AsyncIterable<readonly unknown[]>
+  return (await operation.run(ctx, validated(operation, request))) as AsyncIterable<Portion>
 }
 
 /**

@@ -83,6 +83,8 @@ interface Config<T extends Table, F, R, C> {
   relations?: Record<string, Relation>
   /** Events of operations of its own, by what they say after the dot, each with a sentence. */
   events?: Record<string, string>
+  /** The same of events that are in nobody's feed, and so have no sequence. */
+  unsequenced?: Record<string, string>
   /** What the table's own constraints mean to a client, by their names. */
   rules?: Record<string, Rule>
   /** The scope that a write needs where it is not `<plural>:write`. */
@@ -112,6 +114,7 @@ export interface Resource {
   /** The prefix of event types, snake_case. */
   eventName: string
   events: Readonly<Record<string, string>>
+  unsequenced: Readonly<Record<string, string>>
 }
 
 const pascal = (name: string) => name[0]!.toUpperCase() + name.slice(1)
@@ -225,7 +228,8 @@ export function resource<
     noun: pascal(config.name),
     typeName: typeNameOf(pascal(config.name)),
     eventName: snake(config.name),
-    events: config.events ?? {}
+    events: config.events ?? {},
+    unsequenced: config.unsequenced ?? {}
   }
   for (const [constraint, rule] of Object.entries(config.rules ?? {})) declareRule(constraint, rule)
   registry.set(built.name, built)

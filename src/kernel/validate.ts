@@ -38,7 +38,8 @@ function succeeds(run: () => unknown): boolean {
 const formats: Record<string, (text: string) => boolean> = {
   uuid: text => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text),
   email: text => /^[^\s@<>",;:()[\]\\]+@[^\s@<>",;:()[\]\\.]+(\.[^\s@<>",;:()[\]\\.]+)+$/.test(text),
-  'http-url': text => /^https?:\/\//i.test(text) && URL.canParse(text),
+  // The parser of addresses drops tabs and line breaks, which would stay in what is stored and shown.
+  'http-url': text => /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && URL.canParse(text),
   instant: isInstant,
   day: text => {
     const m = dayPattern.exec(text)

@@ -1,5 +1,6 @@
 import { extname } from 'node:path'
 import { Piscina } from 'piscina'
+import { KithError } from '../kernel/errors.js'
 import type { tasks } from './models/worker.js'
 
 type Tasks = typeof tasks
@@ -7,12 +8,24 @@ type Tasks = typeof tasks
 // The file runs as it stands here: compiled, or through a loader that this process was started with.
 const worker = new URL(`./models/worker${extname(import.meta.url)}`, import.meta.url)
 
-// One thread, so that a core is left for everybody else; it ends when it has had nothing to do for a while.
-const pool = new Piscina({ filename: worker.href, minThreads: 0, maxThreads: 1, idleTimeout: 10_000 })
+let pool: Piscina | undefined
 
-/** Runs a model in a thread of its own, after those that wait already; the signal ends it. */
-export const inBackground = <N extends keyof Tasks>(
+// One thread, so that a core is left for everybody else. From the first model on it stays: one that was ended with its
+// task is replaced up to the least number only, and with none of them the tasks that wait would hang.
+const models = () => (pool ??= new Piscina({ filename: worker.href, minThreads: 1, maxThreads: 1 }))
+
+/**
+ * Runs a model in a thread of its own, after those that wait already. The signal ends it, with the error of a statement
+ * that was cancelled.
+ */
+export async function inBackground<N extends keyof Tasks>(
   name: N,
   input: Parameters<Tasks[N]>[0],
-  signal?: AbortSignal
-): Promise<ReturnType<Tasks[N]>> => pool.run({ name, input }, { signal: signal ?? null })
+  signal: AbortSignal | undefined
+): Promise<ReturnType<Tasks[N]>> {
+  try {
+    return (await models().run({ name, input }, { signal: signal ?? null })) as ReturnType<Tasks[N]>
+  } catch (error) {
+    throw signal?.aborted ? new KithError('timeout', undefined, { cause: error }) : error
+  }
+}

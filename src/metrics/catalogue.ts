@@ -1,5 +1,15 @@
 import { operation, value, type Operation } from '../kernel/operation.js'
-import { Closed, Integer, Json, List, Nullable, Text, Type, type Static } from '../kernel/schema.js'
+import {
+  Closed,
+  Integer,
+  Json,
+  List,
+  Nullable,
+  Text,
+  Type,
+  type Field,
+  type Static
+} from '../kernel/schema.js'
 import { described } from './parameters.js'
 
 const entry = Closed(
@@ -28,6 +38,14 @@ const entry = Closed(
   },
   { 'x-type': 'Metric', description: 'What a figure is.' }
 )
+
+/** What the catalogue says of a parameter. */
+export const parameterEntry = (name: string, schema: Field): Static<typeof entry>['parameters'][number] => ({
+  name,
+  description: schema.description ?? '',
+  default: (schema.default as unknown) ?? null,
+  choices: (schema.enum as string[] | undefined) ?? null
+})
 
 /** What the catalogue says of a figure. */
 export type CatalogueEntry = Static<typeof entry>

@@ -184,7 +184,9 @@ function sorted<R>(rows: readonly (CountedRow & R)[]): (level: Level, ...of: unk
   for (const row of rows) {
     const of = [row.bucket, row.keys].filter(v => v !== null)
     const key = keyOf(row.level, of)
-    by.set(key, [...(by.get(key) ?? []), row])
+    const alike = by.get(key)
+    if (alike) alike.push(row)
+    else by.set(key, [row])
   }
   return (level, ...of) => by.get(keyOf(level, of)) ?? []
 }

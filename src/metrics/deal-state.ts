@@ -10,20 +10,30 @@ import type { Frame } from './period.js'
 export const toldByDeal = (alias: string, at: Sql, { knownAt }: Frame): Sql =>
   sql`${raw(alias)}.updated_at <= least(${at}, ${knownAt}::timestamptz)`
 
-/** Joins `w`: the kind of the last stage of the deal `d` as of the figure, and when it came into it; nulls without one. */
-export function dealState(ctx: Context, frame: Frame): Sql {
+/**
+ * Joins `w`: the kind of the last stage of the deal `d` as of the figure, and when it came into it; nulls without one,
+ * or where that stage is of another pipeline than the one asked for.
+ */
+export function dealState(ctx: Context, frame: Frame, pipelineId?: string): Sql {
   const { asOf, knownAt } = frame
   const told = toldByDeal('d', sql`${asOf}::timestamptz`, frame)
-  return sql`
-  left join lateral (
-    select d.status as kind, d.stage_entered_at as at where ${told}
-    union all
-    select (array_agg(h.kind order by h.at, h.seq))[count(*)] as kind, max(h.at) filter (where h.entered) as at
+  const inPipeline = (is: Sql, found: Sql) =>
+    pipelineId === undefined ? found : sql`case when ${is} = ${pipelineId}::uuid then ${found} end`
+  const last = (column: string) => sql`(array_agg(${raw(column)} order by h.at, h.seq))[count(*)]`
+  const lookedUp = (found: Sql) => sql`(
+    select ${inPipeline(last('h.pipeline_id'), found)}
     from (
-      select h.at, h.seq, h.kind, h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
+      select h.at, h.seq, h.kind, h.pipeline_id,
+        h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
       from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
         and h.at <= ${asOf}::timestamptz and h.recorded_at <= ${knownAt}::timestamptz
-    ) h having not ${told}
-  ) w on true`
+    ) h)`
+  const own = (column: string) => inPipeline(raw('d.pipeline_id'), raw(column))
+  return sql`
+  cross join lateral (
+    select case when ${told} then ${own('d.status')} else ${lookedUp(last('h.kind'))} end as kind,
+      case when ${told} then ${own('d.stage_entered_at')}
+        else ${lookedUp(sql`max(h.at) filter (where h.entered)`)} end as at
+  ) w`
 }

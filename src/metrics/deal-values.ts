@@ -1,6 +1,5 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
-import { toldByDeal } from './deal-state.js'
 import type { Frame } from './period.js'
 
 /** What the history of a deal tells of its values, by the field's name. */
@@ -29,7 +28,7 @@ export const dealValues = (
 /** The same with the last ones as of an instant that the statement knows. */
 export function dealValuesAt(
   ctx: Context,
-  frame: Frame,
+  { knownAt }: Frame,
   alias: string,
   as: string,
   at: 'first' | 'last',
@@ -38,21 +37,12 @@ export function dealValuesAt(
 ): Sql {
   const past = sql`h.at <= ${asOf}`
   const latestFirst = sql`${past} desc, case when ${past} then h.at end desc, case when ${past} then h.seq end desc,`
-  const columns = (of: string) =>
-    raw(
-      Object.values(dealValueColumns)
-        .map(column => `${of}.${column}`)
-        .join(', ')
-    )
-  const told = at === 'last' ? toldByDeal(alias, asOf, frame) : sql`false`
   return sql`
     left join lateral (
-      select ${columns(alias)} where ${told} ${condition}
-      union all
-      (select ${columns('h')}
+      select h.amount, h.currency, h.probability, h.expected_close_date, h.owner_id
       from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.deal_id = ${raw(alias)}.id and h.valued
-        and h.recorded_at <= ${frame.knownAt}::timestamptz and not ${told} ${condition}
-      order by ${at === 'last' ? latestFirst : empty} h.at, h.seq limit 1)
+        and h.recorded_at <= ${knownAt}::timestamptz ${condition}
+      order by ${at === 'last' ? latestFirst : empty} h.at, h.seq limit 1
     ) ${raw(as)} on true`
 }

@@ -1,30 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { Context, Snapshots } from '../kernel/context.js'
-import { operation, value, type Format, type Operation } from '../kernel/operation.js'
+import { operation, value, type Format, type Operation, type Result } from '../kernel/operation.js'
 import { camel, type Resource } from '../kernel/resource.js'
-import {
-  Closed,
-  Currency,
-  Instant,
-  Integer,
-  Text,
-  TimeZone,
-  Type,
-  type Field,
-  type Static,
-  type TObject,
-  type TSchema
-} from '../kernel/schema.js'
-import { JsonValue } from '../kernel/standard-schemas.js'
-import type { CatalogueEntry } from './catalogue.js'
+import type { Field, Static, TObject, TSchema } from '../kernel/schema.js'
+import { answerOf, type MetricWarning } from './answer-schema.js'
+import { parameterEntry, type CatalogueEntry } from './catalogue.js'
 import { drawn, type Drawable, type Picture } from './charts/of-figure.js'
 import { csvOf } from './csv.js'
 import { dimensionsOf } from './dimensions.js'
-import { partsOf } from './groups.js'
 import {
   asBody,
   asQuery,
-  described,
   fromBody,
   fromQuery,
   type commonParameters,
@@ -32,7 +18,6 @@ import {
   type Request
 } from './parameters.js'
 import { frameOf, type Frame } from './period.js'
-import { Count } from './rate.js'
 import type { Shared } from './shared.js'
 
 /** What a figure finds out. */
@@ -46,7 +31,7 @@ export interface Answered<V> {
   excluded: Record<string, number>
   /** Why a number is null, by its JSON pointer in the answer. */
   reasons: Record<string, string>
-  warnings?: Static<typeof Warning>[]
+  warnings?: MetricWarning[]
   /** The members of the answer besides: buckets, groups, and those that only this figure has. */
   more?: Record<string, unknown>
 }
@@ -57,7 +42,7 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
 > {
   /** What the calls say of themselves. */
   summary: string
-  /** What is counted: `groupBy` takes its fields. */
+  /** What is counted, unless a parameter says otherwise: `groupBy` takes its fields. */
   subject?: Resource
   /** What `groupBy` takes where that are not the fields of the subject. */
   dimensions?: string[]
@@ -75,15 +60,12 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
     answer(
       data: Static<D>,
       request: Request<Given<P>>,
-      frame: Frame
+      frame: Frame,
+      stop: AbortSignal | undefined
     ): Answered<Static<V>> | Promise<Answered<Static<V>>>
   }
-  /** Whether it is asked for by POST alone, since it may do more than answer. */
-  postOnly?: boolean
-  /** What else is done with an answer, outside of its snapshot. */
-  also?(ctx: Context, request: Request<Given<P>>, value: Static<V>): Promise<void>
-  /** The scopes that a request needs besides. */
-  alsoNeeds?(given: Given<P>): string[]
+  /** Whether REST calls it: false where its calls may do more than answer, and are declared apart. */
+  rest?: false
   /** The answer as a picture. */
   picture?: Picture<Static<V>>
 }
@@ -106,59 +88,22 @@ export interface Figure {
   ) => Promise<Portrait>
 }
 
+/** A figure with what calls of its own need. */
+export interface OwnFigure<G, V> extends Figure {
+  result: Result<unknown>
+  formats: Readonly<Record<string, Format>>
+  /** Its answer, of the workspace's records. */
+  answer(
+    computing: Computing,
+    ctx: Context,
+    request: Request<G>
+  ): Promise<{ value: V; parameters: Record<string, unknown> }>
+}
+
 /** A figure in a report. */
 export interface Portrait {
   answer: unknown
   svg: string
-}
-
-const Warning = Closed(
-  {
-    code: described(Text(100), 'Which warning it is.'),
-    message: described(Text(1000), 'The same in words.'),
-    count: Type.Optional(Count('How many records it is about.'))
-  },
-  { 'x-type': 'MetricWarning', description: 'What a reader should know of an answer.' }
-)
-
-function answerOf(
-  shape: TObject,
-  parameters: Record<string, Field>,
-  name: string,
-  more: Record<string, TSchema> = {}
-): TSchema {
-  const { bucket, group } = partsOf(shape)
-  return Closed(
-    {
-      metric: described(Text(100), 'The figure, as the catalogue has it.'),
-      version: described(Integer(1, 1000), 'The version of its definition.'),
-      parameters: JsonValue('As given, with their defaults.'),
-      timeZone: described(TimeZone(), 'Where local dates began.'),
-      ...(parameters.currency && { currency: described(Currency(), 'The currency of all money here.') }),
-      asOf: described(Instant(), 'Facts after it did not exist for the answer.'),
-      knownAt: described(Instant(), 'Give it to get the same answer again.'),
-      value: shape,
-      ...(parameters.interval && {
-        buckets: Type.Optional(Type.Array(bucket, { description: 'With `interval`.' }))
-      }),
-      ...(parameters.groupBy && {
-        groups: Type.Optional(
-          Type.Array(group(parameters.interval !== undefined), { description: 'With `groupBy`.' })
-        )
-      }),
-      ...more,
-      counts: JsonValue('Records looked at.'),
-      excluded: JsonValue('Records left out, by reason.'),
-      reasons: JsonValue('Why a number is null, by its JSON pointer.'),
-      warnings: Type.Array(Warning),
-      explain: Type.Optional(
-        JsonValue(
-          'With `explain`: the formula; and where the answer has a number, its `ids` and `nextCursor`.'
-        )
-      )
-    },
-    { 'x-type': name, description: 'A figure with all that it rests on.' }
-  )
 }
 
 const settledByFrame = new Set(['asOf', 'knownAt', 'timeZone'])
@@ -176,12 +121,7 @@ function entryOf(
   }
 ): CatalogueEntry {
   const { name, version, definition, formula, unit, source, subject } = config
-  const entries = Object.entries(config.parameters).map(([name, schema]) => ({
-    name,
-    description: schema.description ?? '',
-    default: (schema.default as unknown) ?? null,
-    choices: (schema.enum as string[] | undefined) ?? null
-  }))
+  const entries = Object.entries(config.parameters).map(([name, schema]) => parameterEntry(name, schema))
   const ofSubject = subject && config.parameters.groupBy ? dimensionsOf(subject) : []
   const { dimensions = ofSubject } = config
   return { name, version, definition, formula, unit, parameters: entries, dimensions, source }
@@ -205,7 +145,7 @@ export function figure<
   P extends typeof commonParameters & Record<string, Field>,
   V extends TObject,
   D extends TObject
->(config: Config<P, V, D>): Figure {
+>(config: Config<P, V, D>): OwnFigure<Given<P>, Static<V>> {
   const { name, version, parameters, summary, data, picture } = config
   const field = camel(name)
   const typeName = `${field[0]!.toUpperCase()}${field.slice(1)}Answer`
@@ -213,7 +153,8 @@ export function figure<
   const svg = (answer: Drawable<Static<V>>) => drawn(summary, picture!, answer)
   const formats = { 'text/csv': csvOf, ...(picture && { 'image/svg+xml': svg }) }
   const common = { kind: 'read', permission: 'metrics:read', description: config.definition, result } as const
-  const shared = { ...common, formats: formats as Record<string, Format> }
+  const formatted = formats as Record<string, Format>
+  const shared = { ...common, formats: formatted }
   const frames = new WeakMap<object, Promise<Frame>>()
 
   function framed(ctx: Context, input: object, request: Request<Given<P>>): Promise<Frame> {
@@ -228,7 +169,7 @@ export function figure<
       warnings = [],
       ...answered
     } = await (request.data
-      ? data!.answer(request.data as Static<D>, request, frame)
+      ? data!.answer(request.data as Static<D>, request, frame, ctx.gone?.())
       : config.answer(ctx, request, frame))
     const { timeZone, asOf, knownAt } = frame
     return {
@@ -252,7 +193,7 @@ export function figure<
     const frame = await framed(ctx, input, request)
     const key = identityOf(ctx, name, version, request, frame)
     return computing.shared.join(key, ctx.gone?.(), stop =>
-      computing.snapshots.read(db => compute({ ...ctx, db }, request, frame), stop)
+      computing.snapshots.read(db => compute({ ...ctx, db, gone: () => stop }, request, frame), stop)
     )
   }
 
@@ -273,13 +214,6 @@ export function figure<
     return { answer, svg: await svg(answer as Drawable<Static<V>>) }
   }
 
-  async function runPosted(computing: Computing, ctx: Context, input: { body: Record<string, unknown> }) {
-    const request = fromBody<Given<P>>(input.body)
-    const answered = await run(computing, ctx, input, request)
-    await config.also?.(ctx, request, (answered as { value: Static<V> }).value)
-    return answered
-  }
-
   const got = (computing: Computing) =>
     operation({
       ...shared,
@@ -295,18 +229,24 @@ export function figure<
   const posted = (computing: Computing) =>
     operation({
       ...shared,
-      name: `metrics.${field}.post`,
-      summary: config.postOnly ? summary : `${summary}, with the parameters as a body`,
-      rest: `POST /metrics/${name}`,
+      name: config.rest === false ? `metrics.${field}` : `metrics.${field}.post`,
+      summary: config.rest === false ? summary : `${summary}, with the parameters as a body`,
+      rest: config.rest === false ? null : `POST /metrics/${name}`,
       graphql: `metrics.${field}`,
       body: asBody(parameters, data?.schema),
-      ...(config.alsoNeeds && { alsoNeeds: (body: unknown) => config.alsoNeeds!(body as Given<P>) }),
-      run: (ctx, input) => runPosted(computing, ctx, input as { body: Record<string, unknown> })
+      run: (ctx, input) => {
+        const { body } = input as { body: Record<string, unknown> }
+        return run(computing, ctx, input, fromBody<Given<P>>(body))
+      }
     })
 
   return {
     entry: () => entryOf(config),
-    ...(picture && !config.postOnly && { portrait }),
-    operations: computing => [...(config.postOnly ? [] : [got(computing)]), posted(computing)]
+    result,
+    formats: formatted,
+    answer: (computing, ctx, request) =>
+      run(computing, ctx, {}, request) as Promise<{ value: Static<V>; parameters: Record<string, unknown> }>,
+    ...(picture && { portrait }),
+    operations: computing => [...(config.rest === false ? [] : [got(computing)]), posted(computing)]
   }
 }

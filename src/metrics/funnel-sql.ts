@@ -2,7 +2,15 @@ import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import { deals } from '../resources/deals/resource.js'
 import { dealValueColumns, dealValues } from './deal-values.js'
-import { dealConversion, mayBeClosed, mayBeIn, stageNow, toldWay, type Cohort } from './deals/facts.js'
+import {
+  dealConversion,
+  mayBeClosed,
+  mayBeIn,
+  stageNow,
+  toldWay,
+  type Cohort,
+  type Source
+} from './deals/facts.js'
 import type { DealScope } from './deals/scope.js'
 import { days } from './durations.js'
 import type { StepOrder } from './funnel-steps.js'
@@ -90,37 +98,48 @@ function windows({ pipeline, frame, durations, steps }: FunnelQuery): Sql {
     from f s join f r on r.nth >= s.nth where ${isStart('s')} ${reentry ? empty : first})`
 }
 
+const versionAt = ({ changes }: PipelineThen, at: string) =>
+  sql`width_bucket(${raw(at)}, ${changes}::timestamptz[])`
+
 // The condition that the deal d itself says its way, and that this was recorded under one version of the pipeline.
 function toldWhole(query: FunnelQuery): Sql {
   const { pipeline, steps } = query
   if (steps) return sql`false`
-  const versionAt = (at: string) => sql`width_bucket(${raw(at)}, ${pipeline.changes}::timestamptz[])`
-  const one =
-    pipeline.changes.length > 0
-      ? sql`and ${versionAt('d.created_at')} = ${versionAt('d.way_recorded_at')}`
-      : empty
-  return sql`(${toldWay(query)} ${one})`
+  const one = sql`${versionAt(pipeline, 'd.created_at')} = ${versionAt(pipeline, 'd.way_recorded_at')}`
+  return pipeline.changes.length > 0 ? sql`(${toldWay(query)} and ${one})` : toldWay(query)
 }
 
-// The way of the deal d: as the deal itself says it, or looked up as a path, with the version of each of its stages.
-function ways(query: FunnelQuery, ids: string[]): Sql {
-  const { pipeline } = query
+const fromDeal = (query: FunnelQuery): Source => ({
+  joins: sql`cross join lateral (
+      select null::int[] as path, d.way, ${versionAt(query.pipeline, 'd.way_recorded_at')} as version,
+        ${stageNow(query)} as stage, d.furthest_position as furthest, d.way_from as first_at,
+        d.stage_entered_at as last_at, null::int[] as within, d.amount, d.currency
+    ) w`,
+  where: toldWhole(query)
+})
+
+function fromHistory(query: FunnelQuery): Source {
+  const { ctx, frame, pipeline, cohort } = query
+  const ids = pipeline.stages.map(s => s.id)
   const versions = pipeline.changes.length + 1
-  const whole = toldWhole(query)
-  return sql`
-    select null::int[] as path, d.way, width_bucket(d.way_recorded_at, ${pipeline.changes}::timestamptz[]) as version,
-      ${stageNow(query)} as stage, d.furthest_position as furthest, d.way_from as first_at,
-      d.stage_entered_at as last_at, null::int[] as within where ${whole}
-    union all
-    select p.path, null, null, p.path[cardinality(p.path)] / ${versions}::int, p.furthest, p.first_at, p.last_at, p.within
-    from (
-      with f as (${rows(query, ids)})
-      select array_agg(f.stage * ${versions}::int + f.version order by f.at, f.seq) as path,
-        max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
-        min(f.stage) as least, min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
-        max(f.at) filter (where f.entered) as last_at, ${windows(query)} as within
-      from f having not ${whole}
-    ) p where p.least < ${pipeline.own}::int`
+  const stage = sql`y.path[cardinality(y.path)] / ${versions}::int`
+  const isWon = sql`${stage} = any(${wonStages(pipeline)}::int[])`
+  return {
+    joins: sql`cross join lateral (
+      select y.path, null::uuid[] as way, null::int as version, ${stage} as stage, y.furthest, y.first_at, y.last_at,
+        y.within, v.amount, v.currency
+      from (
+        with f as (${rows(query, ids)})
+        select array_agg(f.stage * ${versions}::int + f.version order by f.at, f.seq) as path,
+          max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
+          min(f.stage) as least, min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
+          max(f.at) filter (where f.entered) as last_at, ${windows(query)} as within
+        from f
+      ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${isWon}`)}
+      where y.least < ${pipeline.own}::int
+    ) w`,
+    where: sql`not ${toldWhole(query)} and ${mayBeIn(query)} ${cohort === 'closed' ? sql`and ${mayBeClosed(query)}` : empty}`
+  }
 }
 
 /**
@@ -130,7 +149,6 @@ function ways(query: FunnelQuery, ids: string[]): Sql {
  */
 export function funnelFacts(query: FunnelQuery): Sql {
   const { ctx, pipeline, frame, cuts, cohort, durations, filter, matured } = query
-  const ids = pipeline.stages.map(s => s.id)
   const closed = cohort === 'closed'
   const { ctes, converted } = dealConversion(query)
   const isWon = sql`w.stage = any(${wonStages(pipeline)}::int[])`
@@ -139,15 +157,14 @@ export function funnelFacts(query: FunnelQuery): Sql {
   const cycle = days(frame, durations, raw('w.last_at'), raw('w.first_at'))
   const moment = closed ? raw('w.last_at') : raw('d.opened_at')
   const wonDay = localDay(frame.workspaceZone, raw('w.last_at'))
-  return sql`${ctes}, facts as materialized (
+  const part = ({ joins, where }: Source) => sql`
     select d.id, w.path, w.way, w.version, w.furthest, w.within, ${reached(age, matured)} as matured,
       case when ${isWon} then ${within(sql`(-${cycle})`, matured)} else 0 end as soon,
-      v.amount, case when ${isWon} then ${converted(raw('v.amount'), raw('v.currency'), wonDay)} end as won_value
+      case when ${isWon} then w.amount end as amount,
+      case when ${isWon} then ${converted(raw('w.amount'), raw('w.currency'), wonDay)} end as won_value
       ${cuts.bucket(moment)} ${cuts.keys}
-    from deals d ${cuts.joins} cross join lateral (${ways(query, ids)}) w
-    ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${isWon}`)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(query)}
-      ${closed ? sql`and ${mayBeClosed(query)} and ${isClosed}` : empty}
-      ${inPeriod(moment, frame)}
-  )`
+    from deals d ${cuts.joins} ${joins}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${where}
+      ${closed ? sql`and ${isClosed}` : empty} ${inPeriod(moment, frame)}`
+  return sql`${ctes}, facts as materialized (${part(fromDeal(query))} union all ${part(fromHistory(query))})`
 }

@@ -12,11 +12,11 @@ import type { Frame } from './period.js'
 /** The most groups that an answer has. */
 export const mostGroups = 1000
 
-/** Asks for groups of the subjects of a figure. */
-export const GroupByParameter = (resource: Resource) =>
+/** Asks for groups of the subjects of a figure, which are of one of these resources. */
+export const GroupByParameter = (...resources: readonly Resource[]) =>
   described(
     List(Text(100), 2),
-    `Adds groups, at most ${mostGroups}, by up to two fields: those that ${resource.plural} are filtered by, ` +
+    `Adds groups, at most ${mostGroups}, by up to two fields: those that ${resources.map(r => r.plural).join(' or ')} are filtered by, ` +
       '`customFields.x`, and fields of records that they point to, such as `owner.region`. Absent: none.'
   )
 

@@ -23,6 +23,12 @@ export interface ValueQuery extends OrderQuery {
   groupedBy: 'first' | 'last'
 }
 
+/** What customers bought, as a select, and the common table expressions that it needs. */
+export interface Bought {
+  ctes: Sql
+  bought: Sql
+}
+
 /** The page of customers, the one of most value first. */
 export interface CustomerPage {
   size: number
@@ -62,10 +68,7 @@ export interface CustomerValue {
  * customers, which spares the grouping a sort; saying so also keeps what is worked out of an order from being worked out
  * again wherever it is used.
  */
-export function boughtSql(
-  ctx: Context,
-  { frame, currency, filter, cuts }: OrderQuery
-): { ctes: Sql; bought: Sql } {
+export function boughtSql(ctx: Context, { frame, currency, filter, cuts }: OrderQuery): Bought {
   const { timeZone, workspaceZone, asOf, knownAt } = frame
   const first = sql`coalesce((
     select min(f.ordered_at) from orders f where ${visible(ctx, orderResource, 'f')} and f.deleted_at is null
@@ -132,15 +135,19 @@ export function customersSql(ctx: Context, { size, after }: CustomerPage): Sql {
     ) p)`
 }
 
-/** The facts behind the historic lifetime value: what every customer brought. */
-export function customerFacts(ctx: Context, query: ValueQuery): Sql {
-  const { frame, margin, cuts, groupedBy } = query
-  const { ctes, bought } = boughtSql(ctx, query)
+/** The group values of a customer: columns of what is grouped from the orders `b`, by the first or the last of them. */
+export function customerKeys({ dimensions }: Cuts, groupedBy: ValueQuery['groupedBy']): Sql {
   const order = raw(groupedBy === 'first' ? 'b.ordered_at, b.id' : 'b.ordered_at desc, b.id desc')
-  const keys = cuts.dimensions.map((_, i) => {
+  const keys = dimensions.map((_, i) => {
     const key = raw(`key_${i + 1}`)
     return sql`, (array_agg(b.${key} order by ${order}))[1] as ${key}`
   })
+  return keys.length > 0 ? join(keys, '') : empty
+}
+
+/** The facts behind the historic lifetime value: what every customer brought, by their orders or what is told as such. */
+export function customerFacts(ctx: Context, query: ValueQuery, { ctes, bought }: Bought): Sql {
+  const { frame, margin, cuts, groupedBy } = query
   return sql`
     ${ctes}, facts as materialized (
       select g.*, g.brought * ${margin}::numeric - coalesce(g.cost, 0) as value ${cuts.bucket(raw('g.first_at'))}
@@ -149,7 +156,7 @@ export function customerFacts(ctx: Context, query: ValueQuery): Sql {
           count(distinct b.day) as order_days,
           count(distinct case when b.brought is not null then b.day end) as valued_days,
           sum(b.brought) as brought, sum(b.cost) as cost, min(b.ordered_at) as first_at, max(b.ordered_at) as last_at
-          ${keys.length > 0 ? join(keys, '') : empty}
+          ${customerKeys(cuts, groupedBy)}
         from (${bought}) b group by b.customer_id
       ) g
       where not ${inBin(ctx, 'companies', raw('g.id'))}

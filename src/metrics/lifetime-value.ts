@@ -14,6 +14,7 @@ import {
   type Static
 } from '../kernel/schema.js'
 import { orders } from '../resources/orders/resource.js'
+import { subscriptions } from '../resources/subscriptions/resource.js'
 import { IntervalParameter } from './buckets.js'
 import { numberOf } from './charts/of-figure.js'
 import { counted, cutsOf, type Numbers } from './counted.js'
@@ -22,11 +23,14 @@ import { figure, type Answered } from './figure.js'
 import { GroupAtParameter, GroupByParameter } from './groups.js'
 import { customersAnswer, pageOf, placeOf } from './lifetime-value-page.js'
 import {
+  boughtSql,
   customerFacts,
   customersSql,
   summary,
+  type Bought,
   type CustomerPage,
   type CustomerValue,
+  type OrderQuery,
   type Summary
 } from './lifetime-value-sql.js'
 import {
@@ -38,12 +42,14 @@ import {
   type Given,
   type Request
 } from './parameters.js'
-import type { Frame } from './period.js'
+import { localDay, type Frame } from './period.js'
+import { bases, basisOf, type Basis } from './predicted/basis.js'
 import { fromData, refuseIdle } from './predicted/data.js'
 import { predict } from './predicted/predict.js'
 import { predictedPage } from './predicted/page.js'
 import { lifetimeValueData, predictedParameters, predictedValue } from './predicted/schema.js'
 import { Count } from './rate.js'
+import { paymentsSql, subscriptionRates } from './subscription-payments.js'
 
 /** How it is found. */
 export const methods = ['historic', 'simple', 'bg_nbd'] as const
@@ -55,11 +61,19 @@ const parameters = {
     'How it is found: what was bought until now; constant rates of orders and loss; or models of both.',
     'historic'
   ),
-  basis: described(Enum('LifetimeValueBasis', ['orders']), 'What it is found from.', 'orders'),
+  basis: described(
+    Enum('LifetimeValueBasis', bases),
+    'What it is found from: orders, or what subscriptions bring, with `method=historic` or `simple`; `filter` and `groupBy` are then about subscriptions.',
+    'orders'
+  ),
   margin: described(Share(), 'The share of an order that is left after its variable costs.', 1),
   currency: CurrencyParameter(),
   interval: IntervalParameter('customers by their first order'),
-  customers: described(Bool(), 'Adds the customers, the one of most value first.', false),
+  customers: described(
+    Bool(),
+    'Adds the customers, the one of most value first; not with `method=simple`.',
+    false
+  ),
   limit: described(
     Integer(1, 200),
     'How many customers, with `customers`. Absent: 50. The top ten are the first page of ten.'
@@ -69,16 +83,16 @@ const parameters = {
     'A cursor of the page before, with `customers`; give its `asOf` and `knownAt` too.'
   ),
   ...predictedParameters,
-  filter: FilterParameter(orders),
-  groupBy: GroupByParameter(orders),
+  filter: FilterParameter(orders, subscriptions),
+  groupBy: GroupByParameter(orders, subscriptions),
   groupAt: GroupAtParameter()
 }
 
 const value = Closed(
   {
-    customers: Count('Customers with an order.'),
+    customers: Count('Customers with an order, or a payment of a subscription.'),
     customersWithValue: Count('Those with an order of known value.'),
-    orders: Count('Their orders.'),
+    orders: Count('Their orders; of subscriptions the payments.'),
     orderDays: Count('Their orders, those of one customer on one local day counted as one.'),
     total: Nullable(
       Computed(
@@ -108,12 +122,18 @@ const definition = [
   "Amounts are converted by the latest rate dated on or before the order's local day in the workspace's own zone. An",
   'order without an amount, or without a rate for it, is counted and is in `excluded`; it is in no sum and no divisor of',
   'an average. Orders in the bin, and those of customers in the bin, are in no figure.',
+  'By subscriptions an order is a payment: the recurring amount at the beginning of each interval in which one runs, from',
+  'its start date until before its end date, on the dates of the workspace.',
   '`simple` looks ahead with constant rates: order value, order days in a month that has any, and churn, the share of',
-  'those months with none in the next one; only months that are over count.',
+  'those months with none in the next one; only months that are over count. By subscriptions the average payment and its',
+  'frequency are those of what runs on the last day of each customer, at the rates of the last day that counts, and churn is',
+  'the share of completed months of customers at whose end none of their subscriptions ran any more, at most 1; one that',
+  'follows another without a day between goes on.',
   '`bg_nbd` fits how often customers come and leave (BG/NBD) and what they pay (Gamma-Gamma) to their order days until',
   '`calibrationEnd`: x order days after the first, tx from the first to the last, T from the first to the end, z the',
   'mean value of those after the first. With fewer than 100 customers or 30 repeaters, or where the search for the',
-  'parameters does not end, it says why and the simple method stands beside it. `holdoutDays` compares with what came.'
+  'parameters does not end, it says why and the simple method stands beside it. `holdoutDays` compares with what came.',
+  'Both find the rates, or the models, of each bucket and group from its own customers alone: those do not add up.'
 ].join(' ')
 
 const formula = [
@@ -156,13 +176,14 @@ function valueOf(found: Summary, reason: (pointer: string, code: string) => void
 const behindAll = ['/customers', '/orders', '/orderDays', '/totalPerCustomer', '/ordersPerCustomer']
 const behindValued = ['/customersWithValue', '/total', '/mean', '/averageOrderValue']
 
-function warningsOf({
-  missingAmount,
-  noFxRate
-}: Pick<Summary, 'missingAmount' | 'noFxRate'>): NonNullable<Answered<Value>['warnings']> {
+function warningsOf(
+  { missingAmount, noFxRate }: Pick<Summary, 'missingAmount' | 'noFxRate'>,
+  basis: Basis | undefined
+): NonNullable<Answered<Value>['warnings']> {
+  const they = basis === 'subscriptions' ? 'Payments' : 'Orders'
   return [
-    { code: 'missing_amount', message: 'Orders without an amount are in no sum.', count: missingAmount },
-    { code: 'no_fx_rate', message: 'Orders in a currency without a rate are in no sum.', count: noFxRate }
+    { code: 'missing_amount', message: `${they} without an amount are in no sum.`, count: missingAmount },
+    { code: 'no_fx_rate', message: `${they} in a currency without a rate are in no sum.`, count: noFxRate }
   ].filter(w => w.count > 0)
 }
 
@@ -182,9 +203,16 @@ async function predicted(ctx: Context, request: Asked, frame: Frame): Promise<An
   return {
     ...found,
     value: value as Value,
-    more: { currency: found.parameters.currency, ...(page && predictedPage(customers, page)) },
-    warnings: warningsOf(found.excluded as { missingAmount: number; noFxRate: number })
+    more: { ...found.more, ...(page && predictedPage(customers, page)) },
+    warnings: warningsOf(found.excluded as { missingAmount: number; noFxRate: number }, request.given.basis)
   }
+}
+
+/** What subscriptions brought as of the figure. */
+function paid(ctx: Context, query: OrderQuery, zone: string): Bought {
+  const rates = subscriptionRates(ctx, query)
+  const last = localDay(zone, sql`${query.frame.asOf}::timestamptz`)
+  return { ctes: rates.ctes, bought: paymentsSql(ctx, { ...query, last }, rates) }
 }
 
 interface Found extends Summary, Numbers {
@@ -195,14 +223,20 @@ interface Found extends Summary, Numbers {
 export async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
   refuseIdle(request)
   if ((request.given.method ?? 'historic') !== 'historic') return predicted(ctx, request, frame)
-  authorize(ctx, orders.permissions.read)
-  const filter = filtered(ctx, orders, 't', request)
+  const { currency = frame.baseCurrency, margin = 1, groupAt, basis } = request.given
+  const { resource, zone } = basisOf(basis, frame)
+  authorize(ctx, resource.permissions.read)
+  const filter = filtered(ctx, resource, 't', request)
   const page = pageAsked(request)
-  const { currency = frame.baseCurrency, margin = 1, groupAt } = request.given
-  const cuts = cutsOf(ctx, orders, 't', request, frame)
+  const cuts = cutsOf(ctx, resource, 't', request, frame)
   const groupedBy = groupAt === 'last' || groupAt === 'current' ? 'last' : 'first'
+  const query = { frame, currency, margin, filter, cuts, groupedBy } as const
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, cuts, {
-    ctes: customerFacts(ctx, { frame, currency, margin, filter, cuts, groupedBy }),
+    ctes: customerFacts(
+      ctx,
+      query,
+      basis === 'subscriptions' ? paid(ctx, query, zone) : boughtSql(ctx, query)
+    ),
     counts: summary,
     members: { valued: sql`f.value is not null` },
     ...(page && { once: { customerPage: customersSql(ctx, page) } }),
@@ -220,7 +254,7 @@ export async function answer(ctx: Context, request: Asked, frame: Frame): Promis
     counts: { orders: n, customers },
     excluded: { missingAmount, noFxRate },
     reasons,
-    warnings: warningsOf(rows[0]!)
+    warnings: warningsOf(rows[0]!, basis)
   }
 }
 
@@ -245,7 +279,11 @@ export const lifetimeValue = figure({
       names: ['Per customer with value', 'Per customer', 'Per order day'],
       series: [{ name: 'value', values: [v.mean, v.totalPerCustomer, v.averageOrderValue].map(numberOf) }]
     }),
-    compared: { name: 'value per customer', unit: 'money', of: v => v.totalPerCustomer }
+    compared: {
+      name: 'value per customer',
+      unit: 'money',
+      of: v => v.totalPerCustomer ?? v.mean ?? v.undiscounted ?? null
+    }
   },
   data: { schema: lifetimeValueData, answer: fromData },
   answer

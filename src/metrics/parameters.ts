@@ -70,15 +70,15 @@ export const DurationsParameter = () =>
 export const PipelineParameter = () =>
   described(Id(), 'The pipeline. Absent: the only one; needed when the workspace has several.')
 
-/** The JSON filter of a resource, as its search takes it. */
-export const FilterParameter = (resource: Resource) =>
+/** The JSON filter of a resource, as its search takes it; of one of several where a figure is about one of them. */
+export const FilterParameter = (...resources: readonly Resource[]) =>
   described(
     Type.Unsafe<Record<string, unknown>>({
       type: 'object',
       'x-kind': 'json',
-      'x-filter': resource.name
+      'x-filter': resources.length === 1 ? resources[0]!.name : resources.map(r => r.name)
     }) as Field<Record<string, unknown>>,
-    `Only these ${resource.plural}: the JSON filter of their search.`
+    `Only these ${resources.map(r => r.plural).join(' or ')}: the JSON filter of their search.`
   )
 
 /** The values that a request may give for declared parameters. */

@@ -102,7 +102,7 @@ export class OperationFields {
           description: 'What to write.'
         }
       },
-      ...operationCost(false),
+      ...operationCost(operation.permission === 'metrics:read'),
       resolve: async (_root, { input }: Input, context, info) => {
         const given = input as Input
         const answer = await runOperation(

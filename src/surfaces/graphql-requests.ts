@@ -16,8 +16,6 @@ export interface GraphContext {
   database: Database
   /** Whether all that the document selects is wanted for sure, so that it may be read before the executor asks. */
   ahead: boolean
-  /** Asks again who the caller is, where an answer goes on for long; throws where the credential no longer counts. */
-  renew?: (() => Promise<Context>) | undefined
 }
 
 export interface ConnectionArgs {

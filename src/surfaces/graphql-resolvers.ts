@@ -126,13 +126,13 @@ export async function runOperation(
 export async function subscribe(
   operation: Operation,
   request: Request,
-  { ctx, renew }: GraphContext
+  { ctx }: GraphContext
 ): Promise<AsyncGenerator<unknown>> {
   const portions = await begin(ctx, operation, request)
   return (async function* () {
     for await (const portion of portions) {
-      if (renew && !(await stillMay(ctx, renew))) return
-      yield* portion
+      if (!(await stillMay(ctx))) return
+      yield* portion.data
     }
   })()
 }

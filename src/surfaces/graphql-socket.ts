@@ -8,8 +8,8 @@ import type { Context } from '../kernel/context.js'
 import { KithError } from '../kernel/errors.js'
 import { refuse } from '../kernel/validate.js'
 import { checkRequest, type Prepare, type Prepared } from './graphql-execute.js'
-import type { GraphContext } from './graphql-requests.js'
 import { toGraphQLError } from './graphql-resolvers.js'
+import { Running } from './graphql-running.js'
 
 /** Who may open a socket and go on using it; given by the program. */
 export interface Access {
@@ -19,15 +19,13 @@ export interface Access {
   count(request: FastifyRequest): Promise<unknown>
 }
 
-/** Who asks, and how to ask again while an answer goes on. */
-type Caller = Pick<GraphContext, 'ctx' | 'renew'>
 type Results = ExecutionResult | AsyncGenerator<ExecutionResult>
 
 export interface SocketOptions {
   schema: GraphQLSchema
   access: Access
   prepare: Prepare
-  run(request: FastifyRequest, context: Caller, prepared: Prepared): Promise<Results>
+  run(request: FastifyRequest, context: { ctx: Context }, prepared: Prepared): Promise<Results>
   context(request: FastifyRequest): Context
   /** An error as one of ours; what is our fault is logged. */
   told(request: FastifyRequest, error: unknown): KithError
@@ -36,9 +34,11 @@ export interface SocketOptions {
 interface Extra {
   request: FastifyRequest
   socket: WebSocket
+  /** Its operations that are at work, those that were completed but have not ended yet among them. */
+  operations: Set<Running>
 }
 type Connection = SocketContext<Record<string, unknown> | undefined, Extra>
-type Job = () => Promise<Results>
+type Job = () => Promise<ExecutionResult | Running>
 
 const operationsAtOnce = 50
 const socketsPerCredential = 100
@@ -88,8 +88,8 @@ export class GraphSockets {
   private closing = false
   private readonly server = makeServer<Record<string, unknown> | undefined, Extra>({
     onConnect: connection => this.admit(connection),
-    onSubscribe: (connection, _id, payload) => this.prepare(connection, payload),
-    execute: ({ contextValue }) => this.track(contextValue as Job),
+    onSubscribe: (connection, id, payload) => this.subscribe(connection, id, payload),
+    execute: ({ contextValue }) => (contextValue as Job)(),
     subscribe: ({ contextValue }) => (contextValue as Job)()
   })
 
@@ -97,7 +97,7 @@ export class GraphSockets {
 
   /** Serves a socket that was just opened. */
   readonly open = (socket: WebSocket, request: FastifyRequest): void => {
-    const extra = { socket, request }
+    const extra: Extra = { socket, request, operations: new Set() }
     this.owners.set(socket, null)
     const closed = this.server.opened(
       {
@@ -137,9 +137,25 @@ export class GraphSockets {
     closeWhenIdle(connection)
   }
 
+  private async subscribe(
+    connection: Connection,
+    id: string,
+    payload: SubscribePayload
+  ): Promise<ExecutionArgs | GraphQLError[]> {
+    const { operations } = connection.extra
+    const operation: Running = new Running(() => operations.delete(operation))
+    operations.add(operation)
+    // Completed before it has answered, it is told so.
+    connection.subscriptions[id] = operation
+    const prepared = await this.prepare(connection, payload, operation)
+    if (Array.isArray(prepared) || operation.signal.aborted) operations.delete(operation)
+    return operation.unlessStopped(Promise.resolve(prepared))
+  }
+
   private async prepare(
     connection: Connection,
-    payload: SubscribePayload
+    payload: SubscribePayload,
+    operation: Running
   ): Promise<ExecutionArgs | GraphQLError[]> {
     const { access, context, prepare, run, schema, told } = this.options
     const { request } = connection.extra
@@ -147,7 +163,7 @@ export class GraphSockets {
       toGraphQLError({ message: '', path: undefined, originalError: error as Error }, e => told(request, e))
     ]
     // Asked before anything is waited for, while those that came later do not count yet.
-    const tooMany = Object.keys(connection.subscriptions).length > operationsAtOnce
+    const tooMany = connection.extra.operations.size > operationsAtOnce
     try {
       if (this.closing) throw new KithError('unavailable', 'The server is stopping.')
       await access.authenticate(request, authorizationOf(connection))
@@ -165,17 +181,22 @@ export class GraphSockets {
     }
     const prepared = prepare(payload)
     if (Array.isArray(prepared)) return prepared
-    const ctx = { ...context(request), requestId: randomUUID() }
-    const renew = async () => {
-      await access.authenticate(request, authorizationOf(connection))
-      return { ...context(request), requestId: ctx.requestId }
+    const asked = context(request)
+    const ctx: Context = {
+      ...asked,
+      requestId: randomUUID(),
+      gone: () => AbortSignal.any([asked.gone!(), operation.signal]),
+      async renew() {
+        await access.authenticate(request, authorizationOf(connection))
+        return context(request)
+      }
     }
-    const job: Job = () => run(request, { ctx, renew }, prepared)
+    const job: Job = () =>
+      operation.unlessStopped(operation.run(() => this.track(run(request, { ctx }, prepared))))
     return { schema, document: prepared.document, operationName: payload.operationName, contextValue: job }
   }
 
-  private async track(job: Job): Promise<Results> {
-    const result = job()
+  private async track(result: Promise<Results>): Promise<Results> {
     this.running.add(result)
     try {
       return await result

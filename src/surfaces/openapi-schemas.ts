@@ -165,14 +165,22 @@ export class Components {
     }))
   }
 
+  /** The filter of a resource, or of one of several. */
+  private filter(names: readonly string[]): Json {
+    const resources = names.map(resourceNamed)
+    const filters = resources.map(r => filterSchema(this, r, true))
+    if (filters.length === 1) return filters[0]!
+    const name = `${resources.map(r => r.typeName).join('Or')}Filter`
+    return this.add(name, () => ({ description: 'A filter of one of these.', anyOf: filters }))
+  }
+
   private reference(schema: TSchema, side: Side): Json | undefined {
     if (schema['x-resource'] !== undefined) return this.model(resourceNamed(schema['x-resource'] as string))
     if (schema['x-resources'] !== undefined) {
       const models = (schema['x-resources'] as string[]).map(name => this.model(resourceNamed(name)))
       return this.add('AnyRecord', () => ({ description: 'A record of one of these types.', anyOf: models }))
     }
-    if (schema['x-filter'] !== undefined)
-      return filterSchema(this, resourceNamed(schema['x-filter'] as string), true)
+    if (schema['x-filter'] !== undefined) return this.filter([schema['x-filter'] as string | string[]].flat())
     if (schema['x-enum'] !== undefined) {
       const values = (schema.enum as unknown[]).filter(v => v !== null)
       return this.named(schema['x-enum'] as string, { type: 'string', enum: values })

@@ -1,18 +1,26 @@
-import { eventSchema, eventTypesOf } from '../kernel/event-types.js'
-import { allResources, type Resource } from '../kernel/resource.js'
+import {
+  allEventTypes,
+  eventSchema,
+  eventTypesOf,
+  unsequencedSchema,
+  type EventType
+} from '../kernel/event-types.js'
+import type { Resource } from '../kernel/resource.js'
 import type { Components, Json } from './openapi-schemas.js'
 
-function eventOf(resource: Resource, components: Components): Json {
-  const envelope = components.result('Event', eventSchema)
+function eventOf(resource: Resource, schema: EventType['envelope'], components: Components): Json {
+  const name = schema === unsequencedSchema ? 'UnsequencedEvent' : 'Event'
+  const envelope = components.result(name, schema)
   const model = components.model(resource)
-  return components.add(`${resource.typeName}Event`, () => ({
+  const types = eventTypesOf(resource).filter(t => t.envelope === schema)
+  return components.add(`${resource.typeName}${name}`, () => ({
     description: `A change of a ${resource.name}.`,
     allOf: [
       envelope,
       {
         type: 'object',
         properties: {
-          type: { enum: eventTypesOf(resource).map(t => t.type) },
+          type: { enum: types.map(t => t.type) },
           resource: { const: resource.name },
           data: model,
           previous: {
@@ -28,20 +36,16 @@ function eventOf(resource: Resource, components: Components): Json {
 /** Every type of event, as what a webhook receives. */
 export function webhooksOf(components: Components): Record<string, Json> {
   return Object.fromEntries(
-    allResources().flatMap(resource => {
-      const schema = eventOf(resource, components)
-      return eventTypesOf(resource).map(({ type, description }) => [
-        type,
-        {
-          post: {
-            operationId: `on.${type}`,
-            tags: ['events'],
-            summary: description,
-            requestBody: { required: true, content: { 'application/json': { schema } } },
-            responses: { '2XX': { description: 'Received; anything else is sent again.' } }
-          }
-        }
-      ])
+    allEventTypes().map(({ type, description, resource, envelope }) => {
+      const schema = eventOf(resource, envelope, components)
+      const post = {
+        operationId: `on.${type}`,
+        tags: ['events'],
+        summary: description,
+        requestBody: { required: true, content: { 'application/json': { schema } } },
+        responses: { '2XX': { description: 'Received; anything else is sent again.' } }
+      }
+      return [type, { post }]
     })
   )
 }

@@ -14,8 +14,6 @@ export interface SurfaceOptions {
   operations: readonly Operation[]
   database: Database
   context(request: FastifyRequest): Context
-  /** The same after asking again who the credential stands for; throws where it no longer does. */
-  renew(request: FastifyRequest): Promise<Context>
 }
 
 const json = 'application/json; charset=utf-8'
@@ -193,11 +191,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<Fastify
 
 function handlerOf(options: SurfaceOptions, operation: Operation): Handler {
   if (operation.result.kind === 'stream') {
-    const stream = sseRoute(
-      operation,
-      r => options.context(r),
-      r => options.renew(r)
-    )
+    const stream = sseRoute(operation, r => options.context(r))
     return (request, reply) => {
       expectedVersion(operation, request)
       return stream(request, reply, {

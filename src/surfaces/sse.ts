@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { stillMay } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import { KithError, problem } from '../kernel/errors.js'
-import { begin, type Operation, type Request } from '../kernel/operation.js'
+import { begin, type Operation, type Portion, type Request } from '../kernel/operation.js'
 import type { TSchema } from '../kernel/schema.js'
 import { writerOf } from './serialize.js'
 
@@ -12,9 +12,6 @@ interface Positioned {
   sequence: string
   type: string
 }
-
-/** Asks again who a request's credential stands for; throws where it no longer does. */
-export type Renew = (request: FastifyRequest) => Promise<Context>
 
 const failed = (error: unknown) => {
   const known = error instanceof KithError ? error : new KithError('internal')
@@ -36,17 +33,18 @@ function namingTheHeader(error: unknown): unknown {
 }
 
 /** Answers a stream as server-sent events; a reader that is slow is waited for, so that nothing piles up. */
-export function sseRoute(operation: Operation, context: (request: FastifyRequest) => Context, renew: Renew) {
+export function sseRoute(operation: Operation, context: (request: FastifyRequest) => Context) {
   const write = writerOf(operation.result.schema as TSchema)
 
-  async function* frames(ctx: Context, request: FastifyRequest, portions: AsyncIterable<readonly unknown[]>) {
+  async function* frames(ctx: Context, request: FastifyRequest, portions: AsyncIterable<Portion>) {
     yield 'retry: 1000\n\n'
     try {
-      for await (const portion of portions) {
-        if (!(await stillMay(ctx, () => renew(request)))) return
-        const events = portion as readonly Positioned[]
+      for await (const { data, position } of portions) {
+        if (!(await stillMay(ctx))) return
+        const events = data as readonly Positioned[]
+        // Who finds nothing for long comes back to where the stream has looked, not to what may be forgotten by then.
         yield events.length === 0
-          ? ':\n\n'
+          ? `:\nid: ${position}\n\n`
           : events.map(e => `id: ${e.sequence}\nevent: ${e.type}\ndata: ${write(e)}\n\n`).join('')
       }
     } catch (error) {

@@ -44,23 +44,24 @@ async function byQuery(world: World, resource: Resource, filter: Json): Promise<
   return reply.status === 200 ? ids(reply.body.data) : reply.text
 }
 
-/** What of a set of filters does not answer the rows that it should, on each surface. */
+type Ask = (world: World, resource: Resource, filter: Json) => Promise<unknown>
+
+/** What of a set of filters does not answer the rows that it should, on these surfaces. */
 async function wrong(
   world: World,
   resource: Resource,
   { rows, lookup }: Rows,
   filters: Json[],
-  query: boolean
+  surfaces: readonly Ask[]
 ) {
-  const surfaces = { bySearch, byGraph, ...(query && { byQuery }) }
   const problems: unknown[] = []
   for (const filter of filters) {
     const expected = ids(rows.filter(r => matches(resource, r, filter, lookup)))
     await Promise.all(
-      Object.entries(surfaces).map(async ([surface, ask]) => {
+      surfaces.map(async ask => {
         const found = await ask(world, resource, filter)
         if (JSON.stringify(found) !== JSON.stringify(expected))
-          problems.push({ surface, filter, found, expected })
+          problems.push({ surface: ask.name, filter, found, expected })
       })
     )
   }
@@ -108,20 +109,27 @@ function filtersOf(resource: Resource, field: FieldInfo, rows: Json[]): Json[] {
 // A query parameter cannot say an empty list.
 const sayable = (filter: Json) => !/\[\]/.test(JSON.stringify(filter))
 
+/** The operator of a filter of one field, with the kind of the field: what the surfaces treat alike. */
+function sortOf(resource: Resource, filter: Json): string {
+  const [name, tests] = Object.entries(filter)[0] as [string, Json]
+  const { kind, nullable, schema } = resource.fields.get(name)!
+  return [kind, nullable, schema.enum !== undefined, ...Object.keys(tests)].join()
+}
+
 async function everyOperator(t: Test, world: World, resource: Resource, given: Rows): Promise<void> {
+  const met = new Set<string>()
   for (const name of resource.filters) {
     const filters = filtersOf(resource, resource.fields.get(name)!, given.rows)
-    const problems = await wrong(world, resource, given, filters.filter(sayable), true)
-    problems.push(
-      ...(await wrong(
-        world,
-        resource,
-        given,
-        filters.filter(f => !sayable(f)),
-        false
-      ))
-    )
-    t.same(problems, [], `${name}: ${filters.length} filters on three surfaces`)
+    const problems: unknown[] = []
+    for (const [i, filter] of filters.entries()) {
+      const sort = sortOf(resource, filter)
+      const able = [bySearch, byGraph, ...(sayable(filter) ? [byQuery] : [])]
+      // All surfaces where an operator meets a kind of field for the first time, else one, in turn over the operators.
+      const asked = met.has(sort) ? [able[i % able.length]!] : able
+      met.add(sort)
+      problems.push(...(await wrong(world, resource, given, [filter], asked)))
+    }
+    t.same(problems, [], `${name}: ${filters.length} filters`)
   }
 }
 
@@ -149,7 +157,7 @@ const custom: [string, string, unknown][] = [
 
 async function customFields(t: Test, world: World, resource: Resource, given: Rows): Promise<void> {
   const filters = custom.map(([key, op, value]) => ({ customFields: { [key]: { [op]: value } } }))
-  t.same(await wrong(world, resource, given, filters, true), [], 'custom fields')
+  t.same(await wrong(world, resource, given, filters, [bySearch, byGraph, byQuery]), [], 'custom fields')
 }
 
 async function logic(t: Test, world: World, resource: Resource, given: Rows): Promise<void> {
@@ -166,7 +174,7 @@ async function logic(t: Test, world: World, resource: Resource, given: Rows): Pr
   })
   filters.push({}, { and: [] }, { or: [] }, { not: {} }, { not: { not: {} } })
   t.same(
-    await wrong(world, resource, given, filters, false),
+    await wrong(world, resource, given, filters, [bySearch, byGraph]),
     [],
     `${filters.length} filters with and, or, not`
   )
@@ -180,11 +188,15 @@ async function relations(t: Test, world: World, resource: Resource, given: Rows)
       .filter((_, i) => i % 13 === 0)
     const filters: Json[] = inner.flatMap(f => [{ [name]: f }, { not: { [name]: f } }])
     filters.push({ [name]: {} }, { not: { [name]: {} } })
-    t.same(await wrong(world, resource, given, filters, false), [], `${name}: ${filters.length} filters`)
+    t.same(
+      await wrong(world, resource, given, filters, [bySearch, byGraph]),
+      [],
+      `${name}: ${filters.length} filters`
+    )
   }
 }
 
-/** Every operator on every field, on three surfaces, against the same filter evaluated here. */
+/** Every operator on every field, against the same filter evaluated here; each with each kind of field on three surfaces. */
 export async function filters(t: Test, suite: Suite, resource: Resource): Promise<void> {
   const world = await newWorld(suite)
   await makeMany(world, resource, 12)

@@ -61,7 +61,7 @@ export async function makeCheckout(): Promise<void> {
   await copyPackage('pg')
 }
 
-const installed = fileURLToPath(new URL('../../node_modules/', import.meta.url))
+const installed = `${await realpath(fileURLToPath(new URL('../../node_modules', import.meta.url)))}/`
 
 async function copyPackage(name: string): Promise<void> {
   const to = join(checkout, 'node_modules', name)

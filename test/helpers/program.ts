@@ -24,7 +24,7 @@ export interface Program {
 /** Starts `kith` with these arguments and nothing but these settings; it is killed when the test ends. */
 export function kith(t: Test, args: string[], env: Record<string, string>): Program {
   const { PATH, HOME, TMPDIR } = process.env
-  const child = spawn(process.execPath, ['--import=tsx', 'src/cli.ts', ...args], {
+  const child = spawn(process.execPath, ['src/cli.js', ...args], {
     cwd: root,
     env: { PATH, HOME, TMPDIR, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe']

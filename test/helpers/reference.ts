@@ -1,13 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Client, type Counts, type Loading } from '../../scripts/load/client.js'
 import { testApp, type TestApp } from './app.js'
+import { referenceFolder } from './expected.js'
 import { sender, type Send } from './http.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
-
-const data = fileURLToPath(new URL('../../../shared/data/', import.meta.url))
 
 /** A data set of others, which lies beside the repository and is in none. */
 export interface ReferenceSet {
@@ -17,9 +16,12 @@ export interface ReferenceSet {
 
 /** The set of that name, or why there is none. */
 export function referenceSet(name: string): ReferenceSet | string {
-  const folder = `${data}${name}`
+  const folder = referenceFolder(name)
   if (!existsSync(folder)) return `${folder} is not there`
-  return { folder, expected: JSON.parse(readFileSync(`${data}expected/${name}.json`, 'utf8')) as Json }
+  return {
+    folder,
+    expected: JSON.parse(readFileSync(join(referenceFolder('expected'), `${name}.json`), 'utf8')) as Json
+  }
 }
 
 type Load = (loading: Loading, folder: string) => Promise<Record<string, Counts>>

@@ -89,9 +89,9 @@ async function link(world: World, resource: Resource): Promise<string[]> {
   return unlinked
 }
 
-/** Reads everything again: what the model of the tests goes by. */
-export async function readFacts(stage: Stage): Promise<void> {
-  for (const resource of stage.resources) {
+/** Reads all records of these resources again: what the model of the tests goes by. */
+export async function readFacts(stage: Stage, resources: readonly Resource[]): Promise<void> {
+  for (const resource of resources) {
     const list = async (deleted: boolean, after?: string): Promise<Json[]> => {
       const query = new URLSearchParams({ limit: '200', deleted: String(deleted), ...(after && { after }) })
       const { body } = await stage.admin.call('GET', `/v1/${resource.plural}?${query.toString()}`)
@@ -116,6 +116,6 @@ export async function newStage(app: TestApp, suite: Suite): Promise<{ stage: Sta
   for (const resource of business) unlinked.push(...(await link(admin, resource)))
   await cast.partWays()
   const stage: Stage = { suite, cast, admin, resources, live: new Map(), binned: new Map() }
-  await readFacts(stage)
+  await readFacts(stage, resources)
   return { stage, unlinked }
 }

@@ -95,10 +95,11 @@ async function singles(t: Test, stage: Stage, actor: Actor, world: World, resour
 /** What an actor writes is what it sees. */
 export async function writes(t: Test, stage: Stage, actor: Actor, resource: Resource): Promise<void> {
   const world = worldOf(stage, actor)
+  await readFacts(stage, [resource])
+  const before = stage.live.get(resource.name)!
   await batches(t, stage, actor, world, resource)
   if (actor.userId !== null) await singles(t, stage, actor, world, resource)
-  const before = stage.live.get(resource.name)!
-  await readFacts(stage)
+  await readFacts(stage, [resource])
   const after = new Map(stage.live.get(resource.name)!.map(r => [r.id, r]))
   const changed = before.filter(
     r => !seesRecord(stage, actor, resource, r) && after.get(r.id)?.version !== r.version

@@ -18,8 +18,6 @@ export interface Attempt {
   askedMs: number
 }
 
-const busy = new Set([429, 503])
-
 async function answerTo(egress: Egress, url: string, headers: Record<string, string>, body: string) {
   try {
     return await egress.post(url, headers, body)
@@ -40,7 +38,7 @@ function judged(
     code: status,
     body: answer.body === '' ? null : answer.body,
     error: success ? null : `It answered ${status}.`,
-    askedMs: busy.has(status) ? retryAfter(answer.headers['retry-after'], now) : 0
+    askedMs: success ? 0 : retryAfter(answer.headers['retry-after'], now)
   }
 }
 

@@ -34,11 +34,13 @@ export const retryDelay = (nth: number, scale: number) => jittered(firstDelayMs,
 /** Whether what has been failing since then is given up now. */
 export const isExhausted = (since: number, now: number, scale: number) => now - since >= giveUpAfterMs * scale
 
+const httpDate =
+  /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$/
+
 /** Milliseconds that an answer asks to wait, in seconds or until a date; at most a day, 0 where it asks for nothing. */
 export function retryAfter(header: string | string[] | undefined, now: number): number {
-  const text = Array.isArray(header) ? header[0] : header
-  if (text === undefined) return 0
-  const ms = /^\d{1,9}$/.test(text.trim()) ? Number(text) * second : Date.parse(text) - now
+  const text = (Array.isArray(header) ? header[0] : header)?.trim() ?? ''
+  const ms = /^\d+$/.test(text) ? Number(text) * second : httpDate.test(text) ? Date.parse(text) - now : 0
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), longestRetryAfterMs)
 }
 
@@ -53,6 +55,12 @@ export function succeeded(circuit: Circuit, widest: number): void {
   circuit.failingSince = null
   circuit.holdUntil = null
   circuit.width = Math.min(widest, circuit.width + 1)
+}
+
+/** Kith failed at the endpoint by itself: a pause that grows with each time. */
+export function broke(circuit: Circuit, now: number, scale: number): void {
+  circuit.holds++
+  circuit.holdUntil = now + jittered(firstDelayMs, circuit.holds, longestHoldMs) * scale
 }
 
 /** A failure: less at once, and a pause where the endpoint fails as a whole or asks for one. */

@@ -37,16 +37,30 @@ const endpointColumns = sql`w.url, w.types, w.filter, w.payload, w.skip_own as "
 
 const isLive = sql`w.status in ('active', 'failing') and w.deleted_at is null`
 
-/** Endpoints with something to do that are in nobody's hands, in all workspaces. */
+// So many endpoints of a workspace have their turn at once; the other places of the workers are for other workspaces.
+const turnsPerWorkspace = 16
+
+/**
+ * Endpoints with something to do that are in nobody's hands, in all workspaces: of each workspace as many as may have
+ * their turn beside those that have it, the longest not served first.
+ */
 export const dueEndpoints = (db: Db) =>
   db.query<{ workspaceId: string; webhookId: string }>(sql`
-    select s.workspace_id as "workspaceId", s.webhook_id as "webhookId"
-    from webhook_states s
-    join webhooks w on w.workspace_id = s.workspace_id and w.id = s.webhook_id
-    left join event_heads h on h.workspace_id = s.workspace_id
-    where ${isLive} and (s.lease_until is null or s.lease_until < now())
-      and (s.hold_until is null or s.hold_until <= now()) and (s.due_at <= now() or h.sequence > s.cursor)
-    limit 1000`)
+    select due."workspaceId", due."webhookId" from (
+      select s.workspace_id as "workspaceId", s.webhook_id as "webhookId", row_number() over (
+        partition by s.workspace_id order by s.lease_until nulls first, s.webhook_id) as place
+      from webhook_states s
+      join webhooks w on w.workspace_id = s.workspace_id and w.id = s.webhook_id
+      left join event_heads h on h.workspace_id = s.workspace_id
+      where ${isLive} and (s.lease_until is null or s.lease_until < now())
+        and (s.hold_until is null or s.hold_until <= now()) and (s.due_at <= now() or h.sequence > s.cursor)
+    ) due
+    left join (
+      select s.workspace_id, count(*) as n from webhook_states s
+      where s.lease_id is not null and s.lease_until >= now() group by s.workspace_id
+    ) served on served.workspace_id = due."workspaceId"
+    where due.place + coalesce(served.n, 0) <= ${turnsPerWorkspace}
+    order by due.place limit 1000`)
 
 interface Taken {
   [column: string]: unknown
@@ -87,18 +101,25 @@ export async function renewLease(db: Db, { workspaceId, webhookId, leaseId }: Le
   return rows.length > 0
 }
 
-/** Gives the endpoint back, with the time at which something is due; `again` where work is left for now. */
+/**
+ * Gives the endpoint back, with the time at which something is due; `again` where work is left for now. A turn that
+ * broke has it left alone for a while, and one that had nothing to hold against it ends that.
+ */
 export async function giveBack(
   db: Db,
   { workspaceId, webhookId, leaseId }: Lease,
-  again: boolean
+  { again, broken, circuit }: { again: boolean; broken: boolean; circuit: Circuit }
 ): Promise<void> {
+  const pause = broken && circuit.holdUntil !== null ? circuit.holdUntil - Date.now() : null
+  const holds = broken ? circuit.holds : circuit.failures === 0 ? 0 : null
   await db.query(sql`
-    update webhook_states s set lease_id = null, lease_until = null, due_at = least(s.due_at,
-      case when ${again}::boolean then now() when s.hold_until > now() then s.hold_until else (
-        select min(d.next_attempt_at) from webhook_deliveries d
-        where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.status = 'pending'
-          and d.next_attempt_at is not null) end)
+    update webhook_states s set lease_id = null, lease_until = clock_timestamp(), holds = coalesce(${holds}::int, s.holds),
+      hold_until = coalesce(clock_timestamp() + ${pause}::float8 * interval '1 millisecond', s.hold_until),
+      due_at = least(s.due_at,
+        case when ${again}::boolean then now() when s.hold_until > now() then s.hold_until else (
+          select min(d.next_attempt_at) from webhook_deliveries d
+          where d.workspace_id = ${workspaceId} and d.webhook_id = ${webhookId} and d.status = 'pending'
+            and d.next_attempt_at is not null) end)
     where s.workspace_id = ${workspaceId} and s.webhook_id = ${webhookId} and s.lease_id = ${leaseId}`)
 }
 

@@ -19,6 +19,7 @@ export async function changeEndpoint(
 
 const stored = ({ at, ms, url, headers, code, body, error }: Attempt, due: Due) => ({
   id: due.eventId,
+  round: due.round,
   at: at.toISOString(),
   ms,
   url,

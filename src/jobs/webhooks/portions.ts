@@ -51,6 +51,7 @@ export interface Due extends EventRow {
   about: string
   /** Whether the event is still kept. */
   kept: boolean
+  round: number
   failures: number
   failingSince: string | null
   /** Of a test event. */
@@ -58,7 +59,7 @@ export interface Due extends EventRow {
 }
 
 const columns = sql`d.event_id as "eventId", d.record_id as "streamId", d.resource as about,
-  (e.id is not null or d.body is not null) as kept, d.failures, d.failing_since as "failingSince", d.body,
+  (e.id is not null or d.body is not null) as kept, d.round, d.failures, d.failing_since as "failingSince", d.body,
   ${eventColumns}`
 
 const withEvents = sql`left join events e on e.workspace_id = d.workspace_id and e.id = d.event_id

@@ -10,8 +10,9 @@ import { claim, claimedAtOnce, claimProbe, dispatch, type Due } from './portions
 import { skip } from './store.js'
 import { openTurn, type Delivering, type Turn } from './turn.js'
 
-// How long a change of a credential may go unnoticed.
-const principalMs = 5000
+// How long a change of the endpoint or its credential may go unnoticed before a request begins.
+const endpointMs = 1000
+const principalMs = 2000
 
 // What the endpoint may get by now; false where nothing, as its credential is gone.
 async function checkCredential(turn: Turn): Promise<boolean> {
@@ -41,16 +42,17 @@ async function find(turn: Turn): Promise<Due[]> {
   return busy.size > 0 ? [] : claimProbe(database, lease)
 }
 
+const may = ({ readable }: Turn, due: Due) => due.kept && (due.body !== null || readable.includes(due.about))
+
 // By record, in order; what may not be sent any more is left out.
 async function take(turn: Turn, found: readonly Due[]): Promise<void> {
-  const may = (due: Due) => due.kept && (due.body !== null || turn.readable.includes(due.about))
-  const left = found.filter(due => !may(due))
+  const left = found.filter(due => !may(turn, due))
   if (left.length > 0) {
     const ids = left.map(due => due.eventId)
     await skip(turn.database, turn.lease, ids)
   }
   const streams = new Map<string, Due[]>()
-  for (const due of found.filter(may)) {
+  for (const due of found.filter(due => may(turn, due))) {
     streams.set(due.streamId, [...(streams.get(due.streamId) ?? []), due])
   }
   for (const [id, stream] of streams) {
@@ -59,13 +61,16 @@ async function take(turn: Turn, found: readonly Due[]): Promise<void> {
   }
 }
 
+// Looks again at what the endpoint is and may get, so that requests that begin go where they should by now.
+async function freshen(turn: Turn): Promise<void> {
+  const now = Date.now()
+  turn.endpoint = await readEndpoint(turn.database, turn.lease)
+  turn.endpointAt = now
+  if (!(await checkCredential(turn))) turn.end()
+}
+
 /** Brings deliveries into hand. Answers whether there was anything to look at. */
 async function refill(turn: Turn): Promise<boolean> {
-  turn.endpoint = await readEndpoint(turn.database, turn.lease)
-  if (!(await checkCredential(turn))) {
-    turn.end()
-    return false
-  }
   const open = isOpen(turn.circuit, turn.failing.size)
   let looked = turn.drained && !open ? await follow(turn) : 0
   let found = await find(turn)
@@ -93,15 +98,18 @@ async function deliver(turn: Turn, stream: readonly Due[]): Promise<void> {
 
 function start(turn: Turn, stream: readonly Due[]): void {
   const running = deliver(turn, stream)
-    .catch((error: unknown) => {
-      turn.end()
-      turn.logger.warn({ err: error, webhook: turn.lease.webhookId }, 'a delivery was not stored')
-    })
+    .catch((error: unknown) => turn.fail(error))
     .finally(() => {
       turn.underWay.delete(running)
       turn.tell()
     })
   turn.underWay.add(running)
+}
+
+// What it may no longer get is let go, to be left out with all others of the kind.
+function begin(turn: Turn, stream: readonly Due[]): void {
+  if (may(turn, stream[0]!)) start(turn, stream)
+  else turn.busy.delete(stream[0]!.streamId)
 }
 
 // As many requests at once as the endpoint bears; what is only being stored holds up nothing but its own record.
@@ -110,8 +118,9 @@ async function run(turn: Turn): Promise<boolean> {
   const { ready, underWay, circuit, busy } = turn
   while (turn.goesOn()) {
     const low = ready.length < circuit.width && busy.size < claimedAtOnce
-    const found = low && (await refill(turn))
-    while (turn.goesOn() && ready.length > 0 && turn.sending < circuit.width) start(turn, ready.shift()!)
+    if (low || Date.now() - turn.endpointAt > endpointMs) await freshen(turn)
+    const found = low && turn.goesOn() && (await refill(turn))
+    while (turn.goesOn() && ready.length > 0 && turn.sending < circuit.width) begin(turn, ready.shift()!)
     if (underWay.size > 0) await turn.changed()
     else if (!found) return turn.goesOn()
   }
@@ -130,12 +139,9 @@ export async function pump(
   const taken = await takeLease(delivering.database, lease)
   if (!taken) return
   const turn = openTurn(delivering, lease, taken)
-  let idle = false
-  try {
-    idle = await run(turn)
-  } finally {
-    await Promise.all(turn.underWay)
-    await turn.close()
-    await giveBack(delivering.database, lease, !idle)
-  }
+  const idle = await run(turn).catch((error: unknown) => turn.fail(error))
+  await Promise.all(turn.underWay)
+  await turn.close()
+  const broken = turn.broken()
+  await giveBack(delivering.database, lease, { again: !idle, broken, circuit: turn.circuit })
 }

@@ -8,7 +8,7 @@ const head = ['id', 'sequence', 'type', 'resource', 'recordId', 'occurredAt'] as
 
 /** The body of a delivery: the same bytes at every attempt, since they follow from the stored event alone. */
 export function bodyOf({ payload }: Endpoint, due: Due): string {
-  const { eventId, streamId, about, kept, failures, failingSince, body, ...row } = due
+  const { eventId, streamId, about, kept, round, failures, failingSince, body, ...row } = due
   const event: Record<string, unknown> = body ?? shown(row)
   return JSON.stringify(
     payload === 'full' ? event : Object.fromEntries(head.map(name => [name, event[name]]))

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import type { WebhookConfig } from '../../config.js'
 import type { Database } from '../../kernel/context.js'
+import { KithError } from '../../kernel/errors.js'
 import type { Egress } from '../egress.js'
 import { batcher } from './batcher.js'
-import type { Circuit } from './circuit.js'
+import { broke, type Circuit } from './circuit.js'
 import { leaseMs, renewLease, type Endpoint, type Lease } from './lease.js'
 import type { Due } from './portions.js'
 import { storeOutcomes } from './given-up.js'
@@ -12,6 +13,7 @@ import { show, type Result } from './store.js'
 const turnMs = 15_000
 const renewEveryMs = 2500
 const showEveryMs = 1000
+const ownFault = 'Kith failed at this webhook by itself, and tries again later.'
 // How soon new events are looked for while slow requests are under way.
 const lookEveryMs = 200
 
@@ -38,6 +40,8 @@ export interface Turn extends Delivering {
   /** Requests that wait for their answer. */
   sending: number
   endpoint: Endpoint | undefined
+  /** Since when that is known. */
+  endpointAt: number
   /** What the endpoint's credential may read by now, and since when that is known. */
   readable: string[]
   readableAt: number
@@ -51,6 +55,10 @@ export interface Turn extends Delivering {
   tell(): void
   /** Ends the turn early; what is under way is finished. */
   end(): void
+  /** Ends the turn early because Kith itself failed at it. */
+  fail(error: unknown): void
+  /** Whether it was ended so. */
+  broken(): boolean
   store(result: Result): Promise<void>
   /** Lets go of timers and shows how the endpoint fares. */
   close(): Promise<void>
@@ -61,7 +69,7 @@ export function openTurn(
   lease: Lease,
   { circuit, failing }: { circuit: Circuit; failing: string[] }
 ): Turn {
-  const { database, logger, stopping } = delivering
+  const { database, logger, settings, stopping } = delivering
   const began = Date.now()
   let heldAt = began
   let shownAt = 0
@@ -70,6 +78,8 @@ export function openTurn(
   let wake: () => void = () => undefined
   let deliveredAt: string | null = null
   let failedAt: string | null = null
+  let lastError: string | null = null
+  let broken = false
 
   const held = (still: boolean, since: number) => {
     if (still) heldAt = since
@@ -86,7 +96,8 @@ export function openTurn(
 
   const showNow = async () => {
     shownAt = Date.now()
-    await show(database, lease, { failures: circuit.failures, deliveredAt, failedAt })
+    const { failures } = circuit
+    await show(database, lease, { failures, deliveredAt, failedAt, error: lastError, broken })
   }
 
   const store = batcher(async (results: Result[]) => {
@@ -94,7 +105,7 @@ export function openTurn(
     held(await storeOutcomes(database, lease, circuit, results), now)
     for (const { error, at } of results) {
       if (error === null) deliveredAt = at
-      else failedAt = at
+      else [failedAt, lastError] = [at, error]
     }
     if (!over && now - shownAt > showEveryMs) await showNow()
   })
@@ -109,6 +120,7 @@ export function openTurn(
     underWay: new Set(),
     sending: 0,
     endpoint: undefined,
+    endpointAt: 0,
     readable: [],
     readableAt: 0,
     drained: true,
@@ -134,6 +146,15 @@ export function openTurn(
       wake()
     },
     end: () => void (over = true),
+    fail(error) {
+      logger.warn({ err: error, webhook: lease.webhookId }, 'a turn with a webhook broke')
+      if (broken) return
+      over = true
+      broken = true
+      lastError = error instanceof KithError && error.status < 500 ? error.message : ownFault
+      broke(circuit, Date.now(), settings.retryScale)
+    },
+    broken: () => broken,
     store,
     async close() {
       clearInterval(timer)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { WebhookConfig } from '../../config.js'
-import { openQueue } from '../../database/queue.js'
+import { openQueue, webhooksQueue } from '../../database/queue.js'
 import type { OpenDatabase } from '../../database/client.js'
 import { eventChannel, sequenceEvents, workspacesToSequence } from '../../kernel/events.js'
 import { openEgress } from '../egress.js'
@@ -10,12 +10,14 @@ import { forgetOldDeliveries } from './log.js'
 import { dueEndpoints } from './lease.js'
 import { pump } from './pump.js'
 import type { Delivering } from './turn.js'
+import { showWaiting } from './waiting.js'
 
 // Retries and the end of leases; of new events it is told.
 const lookEveryMs = 500
 const afterFailureMs = 1000
 const forgetEveryMs = 600_000
-const endpointsAtOnce = 16
+const showEveryMs = 5000
+const endpointsAtOnce = 32
 
 export interface WebhookWork {
   database: OpenDatabase
@@ -35,7 +37,7 @@ export async function startWebhooks({
   settings,
   logger
 }: WebhookWork): Promise<() => Promise<void>> {
-  const queue = await openQueue<{ workspaceId: string; webhookId: string }>(url, error =>
+  const queue = await openQueue<{ workspaceId: string; webhookId: string }>(url, webhooksQueue, error =>
     logger.warn({ err: error }, 'the queue of webhooks failed')
   )
   const stop = new AbortController()
@@ -74,10 +76,11 @@ export async function startWebhooks({
 
   const looking = every(lookEveryMs, logger, patiently)
   const forgetting = every(forgetEveryMs, logger, () => forgetOldDeliveries(database, settings.logDays))
+  const showing = every(showEveryMs, logger, () => showWaiting(database))
   const listener = database.listen(eventChannel, looking.wake)
   return async () => {
     stop.abort()
-    await Promise.all([listener.close(), looking.stop(), forgetting.stop()])
+    await Promise.all([listener.close(), looking.stop(), forgetting.stop(), showing.stop()])
     await Promise.all(running)
     await queue.close()
     await delivering.egress.close()

@@ -163,7 +163,7 @@ async function fillIn(
   const { by = 'channel', margin = 1, nulls = 'include' } = request.given
   const sets = parts.map(p => read(p.rows, nulls === 'include'))
   const journeys = sets.map(s => s.journeys)
-  const found = await creditsOf(request, journeys)
+  const found = await creditsOf(request, journeys, ctx.gone?.())
   const names = await namesOf(ctx, by, [...sets.flatMap(s => s.keys), ...costs.map(c => c.key)])
   parts.forEach(({ rows, notes, value }, i) => {
     const bucket = costed.get(value)

@@ -15,10 +15,14 @@ export interface ModelRequest {
   seed?: number
 }
 
-/** What the models say of each set of journeys; a 422 where intervals would need too many draws. */
+/**
+ * What the models say of each set of journeys, unless they are told to stop; a 422 where intervals would need too many
+ * draws.
+ */
 export function creditsOf(
   { given, place }: Request<ModelRequest>,
-  sets: readonly Journey[][]
+  sets: readonly Journey[][],
+  stop: AbortSignal | undefined
 ): Promise<ModelCredits[][]> {
   const { models = attributionModels, halfLifeDays = 7, markovOrder = 1, bootstrap = 0, seed = 1 } = given
   const journeys = sets.flat().reduce((n, j) => n + j.conversions + j.nulls, 0)
@@ -26,9 +30,6 @@ export function creditsOf(
     const message = `That would draw more than ${mostDrawn} journeys: there are ${journeys}.`
     throw refused(place, 'bootstrap', message, 'too_many', 'unprocessable')
   }
-  return inBackground('attribution', {
-    sets,
-    models,
-    settings: { halfLifeDays, markovOrder, bootstrap, seed }
-  })
+  const settings = { halfLifeDays, markovOrder, bootstrap, seed }
+  return inBackground('attribution', { sets, models, settings }, stop)
 }

@@ -4,6 +4,7 @@ import type { Answered } from '../figure.js'
 import { attributionModels } from '../models/attribution.js'
 import type { Journey } from '../models/journeys.js'
 import { described, refused, type Request } from '../parameters.js'
+import type { Frame } from '../period.js'
 import { Count } from '../rate.js'
 import { attributionOf, warningsOf, type Journeys } from './assemble.js'
 import { creditsOf, type ModelRequest } from './credits.js'
@@ -115,7 +116,12 @@ const count = (journeys: readonly Journey[], of: 'conversions' | 'nulls') =>
 const nobody = '–'
 
 /** Attribution of given journeys, or the return of given rows. */
-export async function fromData(data: Data, request: Asked): Promise<Answered<AttributionValue>> {
+export async function fromData(
+  data: Data,
+  request: Asked,
+  _frame: Frame,
+  stop: AbortSignal | undefined
+): Promise<Answered<AttributionValue>> {
   refuseUnfit(data, request)
   const { given } = request
   const { keys, place } = register()
@@ -143,7 +149,7 @@ export async function fromData(data: Data, request: Asked): Promise<Answered<Att
           credits: rows.map(r => ({ key: place(r.key), conversions: 0, value: Number(r.value) }))
         }
       ]
-    : (await creditsOf({ ...request, given: { ...given, models: [...models] } }, [counting]))[0]!
+    : (await creditsOf({ ...request, given: { ...given, models: [...models] } }, [counting], stop))[0]!
   const reasons: Record<string, string> = {}
   const value = attributionOf(all, found, {
     margin: given.margin ?? 1,

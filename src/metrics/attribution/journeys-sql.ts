@@ -7,6 +7,7 @@ import { leads } from '../../resources/leads/resource.js'
 import { touches } from '../../resources/touches/resource.js'
 import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
+import { dealState } from '../deal-state.js'
 import { dealValues } from '../deal-values.js'
 import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
@@ -29,28 +30,18 @@ export interface JourneyQuery {
 /** The columns of the facts that journeys are told apart by. */
 export const told = ['outcome', 'path', 'direct', 'ages', 'lead_touch', 'deal_touch'] as const
 
-// The last stage of the deal d, and when it came into it.
-const state = (ctx: Context, { frame, pipelineId }: JourneyQuery) => sql`
-  select (array_agg(h.kind order by h.at desc, h.seq desc))[1] as kind, max(h.at) filter (where h.entered) as at
-  from (
-    select h.at, h.seq, h.kind, h.pipeline_id,
-      h.stage_id is distinct from lag(h.stage_id) over (order by h.at, h.seq) as entered
-    from deal_history h
-    where h.workspace_id = ${ctx.workspaceId} and h.deal_id = d.id and h.stage_id is not null
-      and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
-  ) h having ${pipelineId === undefined ? sql`count(*) > 0` : sql`(array_agg(h.pipeline_id order by h.at desc, h.seq desc))[1] = ${pipelineId}::uuid`}`
-
 // What a closed deal is judged by is when it closed; an open one has nothing but its opening.
 function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
-  const { frame, cuts, filter } = query
+  const { frame, cuts, filter, pipelineId } = query
   const moment = sql`case when w.kind = 'open' then d.opened_at else w.at end`
   return sql`
     select d.id, w.kind as outcome, d.lead_id, d.primary_contact_id, d.opened_at, w.at as until,
       case when w.kind = 'won' then v.amount end as amount, case when w.kind = 'won' then ${worth} end as value
       ${cuts.bucket(moment)} ${cuts.keys}
-    from deals d ${cuts.joins} cross join lateral (${state(ctx, query)}) w
+    from deals d ${cuts.joins} ${dealState(ctx, frame, pipelineId)}
       ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and w.kind = 'won'`)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} ${inPeriod(moment, frame)}`
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and w.kind is not null and ${filter}
+      ${inPeriod(moment, frame)}`
 }
 
 // Leads that never had a deal: given up, or still on their way.

@@ -62,14 +62,15 @@ function spans({ frame, cuts }: ChurnQuery, first: Sql): Sql {
     from (${whole}) w cross join (${bucketSeries(cuts.interval, frame, first)}) s`
 }
 
-const monthsBetween = (from: Sql, to: Sql) => {
+/** Completed calendar months between two days. */
+export const monthsBetween = (from: Sql, to: Sql) => {
   const months = sql`((extract(year from ${to}) - extract(year from ${from})) * 12
     + extract(month from ${to}) - extract(month from ${from}))::int`
   return sql`(${months} - ((${from} + make_interval(months => ${months}))::date > ${to})::int)`
 }
 
-// As of an earlier recording a subscription ends when it was known to end then.
-const knownEnd = (ctx: Context, knownAt: string) => sql`
+/** As of an earlier recording a subscription `t` ends when it was known to end then: `k.end_date` where `k.found`. */
+export const knownEnd = (ctx: Context, knownAt: string) => sql`
   left join lateral (
     select true as found, (c.before ->> 'endDate')::date as end_date from record_changes c
     where t.updated_at > ${knownAt}::timestamptz and c.workspace_id = ${ctx.workspaceId}
@@ -77,8 +78,8 @@ const knownEnd = (ctx: Context, knownAt: string) => sql`
     order by c.version limit 1
   ) k on true`
 
-// A month has 30.4375 days.
-const monthly = raw(`case t.interval when 'week' then t.recurring_amount * 30.4375 / 7
+/** What a subscription `t` brings in a month, which has 30.4375 days. */
+export const monthly = raw(`case t.interval when 'week' then t.recurring_amount * 30.4375 / 7
   when 'quarter' then t.recurring_amount / 3 when 'year' then t.recurring_amount / 12 else t.recurring_amount end`)
 
 /** Subscriptions in the spans that they ran in: `facts`, one for each of both. */

@@ -106,7 +106,8 @@ export async function creditedGroups(
   const journeys = parts.map(rows => read(rows, true))
   const found = await creditsOf(
     { ...request, given: { models: [model] } },
-    journeys.map(j => j.journeys)
+    journeys.map(j => j.journeys),
+    ctx.gone?.()
   )
   const credit = parts.map((rows, i) => creditOf(rows, journeys[i]!.keys, found[i]![0]!))
   const spent = await costsBy(ctx, costs, by, interval)

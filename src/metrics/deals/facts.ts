@@ -66,6 +66,40 @@ export function dealConversion({ ctx, frame, currency }: DealScope) {
   return conversion(ctx, frame, currency, first)
 }
 
+/** Where facts of deals are found: the deals that say them themselves, or those whose history is looked up. */
+export interface Source {
+  /** Joins `w`, the way of the deal and its values. */
+  joins: Sql
+  /** Which deals they are. */
+  where: Sql
+}
+
+const fromDeal = (scope: DealScope): Source => ({
+  joins: sql`cross join lateral (
+      select ${stageNow(scope)} as stage, d.furthest_position as furthest, d.way_from as first_at,
+        d.stage_entered_at as last_at, d.amount, d.currency
+    ) w`,
+  where: toldWay(scope)
+})
+
+function fromHistory(scope: DealScope, cohort: Cohort): Source {
+  const { ctx, frame, pipeline } = scope
+  const closed = sql`${stateOf(scope, raw('y.stage'))} in ('won', 'lost')`
+  return {
+    joins: sql`cross join lateral (
+      select y.*, v.amount, v.currency from (
+        select (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
+          max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
+          min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
+          max(f.at) filter (where f.entered) as last_at
+        from (${stageRows(scope)}) f
+      ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${closed}`)}
+      where y.least < ${pipeline.own}::int
+    ) w`,
+    where: sql`not ${toldWay(scope)} and ${mayBeIn(scope)} ${cohort === 'closed' ? sql`and ${mayBeClosed(scope)}` : empty}`
+  }
+}
+
 /**
  * The facts of figures about how deals end, a row for each deal of the pipeline: `state` as of the figure, null for one
  * handed over; `stage` and `furthest`, the highest position of an open stage; `first_at` and `last_at`, its first event
@@ -73,34 +107,25 @@ export function dealConversion({ ctx, frame, currency }: DealScope) {
  * `amount`, and `value`, the same in the currency of the figure by the rate of the day it was closed.
  */
 export function dealFacts(scope: DealScope, cohort: Cohort, name = 'facts'): Sql {
-  const { ctx, frame, cuts, durations, pipeline, filter } = scope
+  const { ctx, frame, cuts, durations, filter } = scope
   const now = sql`${frame.asOf}::timestamptz`
   const { converted } = dealConversion(scope)
   const moment = cohort === 'closed' ? raw('w.last_at') : raw('d.opened_at')
   const [first, last] = [raw('w.first_at'), raw('w.last_at')]
   const closed = sql`s.state in ('won', 'lost')`
-  return sql`${raw(name)} as materialized (
-    select d.id, s.state, w.stage, w.furthest, w.first_at, w.last_at, v.amount,
+  const part = ({ joins, where }: Source) => sql`
+    select d.id, s.state, w.stage, w.furthest, w.first_at, w.last_at, case when ${closed} then w.amount end as amount,
       case when ${closed} then ${days(frame, durations, first, last)}
         else ${days(frame, durations, first, now)} end as days,
       ${days(frame, durations, first, now)} as age,
-      case when ${closed} then ${converted(raw('v.amount'), raw('v.currency'), localDay(frame.workspaceZone, last))}
+      case when ${closed} then ${converted(raw('w.amount'), raw('w.currency'), localDay(frame.workspaceZone, last))}
         end as value
       ${cuts.bucket(moment)} ${cuts.keys}
-    from deals d ${cuts.joins} cross join lateral (
-      select ${stageNow(scope)} as stage, 0 as least, d.furthest_position as furthest, d.way_from as first_at,
-        d.stage_entered_at as last_at where ${toldWay(scope)}
-      union all
-      select (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
-        max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
-        min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
-        max(f.at) filter (where f.entered) as last_at
-      from (${stageRows(scope)}) f having not ${toldWay(scope)}
-    ) w cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
-    ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${closed}`)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}
-      ${cohort === 'closed' ? sql`and ${mayBeClosed(scope)} and ${closed}` : empty}
-      and w.least < ${pipeline.own}::int ${inPeriod(moment, frame)}
+    from deals d ${cuts.joins} ${joins} cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${where}
+      ${cohort === 'closed' ? sql`and ${closed}` : empty} ${inPeriod(moment, frame)}`
+  return sql`${raw(name)} as materialized (
+    ${part(fromDeal(scope))} union all ${part(fromHistory(scope, cohort))}
   )`
 }
 

@@ -25,7 +25,8 @@ const notGiven = { n: 0, value: null }
 /** The weighted forecast of given deals, with its distribution where they are few. */
 export async function forecastOfData(
   given: Static<typeof data>,
-  settings: Settings
+  settings: Settings,
+  stop: AbortSignal | undefined
 ): Promise<Answered<Value>> {
   const deals = given.deals.map(({ amount, p }): OpenDeal => ({
     stage: 0,
@@ -45,7 +46,7 @@ export async function forecastOfData(
     sd
   } = estimate(deals, deal => ({ p: deal.probability, fellBack: false }))
   const task = { ...intervalTask(weighed, settings), distribution: true }
-  const [{ distribution, ...interval }] = (await inBackground('forecastIntervals', [task])) as [
+  const [{ distribution, ...interval }] = (await inBackground('forecastIntervals', [task], stop)) as [
     Awaited<ReturnType<typeof inBackground<'forecastIntervals'>>>[number]
   ]
   const value: Value = {

@@ -118,10 +118,11 @@ function warningsOf({ missingAmount, noFxRate, unknownOdds, fallback, closed }: 
   ].filter(w => w.count > 0)
 }
 
-async function workOut(pending: readonly Pending[]): Promise<void> {
+async function workOut(ctx: Context, pending: readonly Pending[]): Promise<void> {
   const found = await inBackground(
     'forecastIntervals',
-    pending.map(p => p.task)
+    pending.map(p => p.task),
+    ctx.gone?.()
   )
   for (const [i, { distribution, ...interval }] of found.entries())
     Object.assign(pending[i]!.method, { interval, ...(distribution && { distribution }) })
@@ -148,7 +149,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
       return found.value
     }
   })
-  await workOut(pending)
+  await workOut(ctx, pending)
   const [total] = lacks as [Lacks]
   const { missingAmount, noFxRate } = total
   const windows = value.backtest?.windows.length
@@ -204,5 +205,8 @@ export const forecast = figure({
   value,
   ages: () => true,
   answer,
-  data: { schema: data, answer: (given, request) => forecastOfData(given, settingsOf(request)) }
+  data: {
+    schema: data,
+    answer: (given, request, _frame, stop) => forecastOfData(given, settingsOf(request), stop)
+  }
 })

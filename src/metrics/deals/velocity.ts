@@ -91,13 +91,20 @@ function ends({ ctx, frame, cuts }: DealScope): Sql {
     from (${bucketSeries(cuts.interval, frame, first)}) b`
 }
 
-const open = (scope: DealScope) => sql`
-  select d.id, e.total ${scope.cuts.interval ? sql`, e.bucket` : empty} ${scope.cuts.keys}
-  from deals d ${scope.cuts.joins} cross join lateral (
-    select f.at, f.stage, lead(f.at) over (order by f.at, f.seq) as until from (${stageRows(scope)}) f
-  ) v join ends e on v.at <= e.at and (v.until is null or v.until > e.at)
-  where ${visible(scope.ctx, deals, 'd')} and d.deleted_at is null and ${scope.filter} and ${mayBeIn(scope)}
-    and ${stateOf(scope, raw('v.stage'))} = 'open'`
+// The deals that were open at each of these moments.
+const openThen = (scope: DealScope) => sql`
+  ends as materialized (${ends(scope)}), open as materialized (
+    select d.id, e.total ${scope.cuts.interval ? sql`, e.bucket` : empty} ${scope.cuts.keys}
+    from deals d ${scope.cuts.joins} cross join lateral (
+      select f.at, f.stage, lead(f.at) over (order by f.at, f.seq) as until from (${stageRows(scope)}) f
+    ) v join ends e on v.at <= e.at and (v.until is null or v.until > e.at)
+    where ${visible(scope.ctx, deals, 'd')} and d.deleted_at is null and ${scope.filter} and ${mayBeIn(scope)}
+      and ${stateOf(scope, raw('v.stage'))} = 'open')`
+
+// The same where there is but one moment, that of the figure.
+const openNow = (scope: DealScope, cut: Sql) => sql`
+  ${dealFacts({ ...scope, frame: { ...scope.frame, from: null, to: null } }, 'created', 'standing')},
+  open as (select x.id, true as total ${cut} from standing x where x.state = 'open')`
 
 function facts(scope: DealScope): Sql {
   const columns = [
@@ -106,7 +113,7 @@ function facts(scope: DealScope): Sql {
   ]
   const cut = raw(columns.map(c => `, x.${c}`).join(''))
   return sql`${dealConversion(scope).ctes}, ${dealFacts(scope, 'closed', 'closed')},
-    ends as materialized (${ends(scope)}), open as materialized (${open(scope)}),
+    ${scope.cuts.interval || scope.frame.to !== null ? openThen(scope) : openNow(scope, cut)},
     facts as materialized (
       select x.id, x.state, x.days, x.amount, x.value ${cut} from closed x
       union all

@@ -1,7 +1,6 @@
 import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { Bool, Enum, Integer, Number as AnyNumber, Text, Type, type Static } from '../../kernel/schema.js'
-import { changeRecords } from '../../kernel/write.js'
 import { deals } from '../../resources/deals/resource.js'
 import { leads } from '../../resources/leads/resource.js'
 import { scoringRules } from '../../resources/scoring-rules/resource.js'
@@ -25,11 +24,13 @@ import {
   ScoredLead,
   type LeadScoreValue
 } from './schema.js'
-import { logisticScores, ruleScores, type Scores } from './score.js'
+import { portions, type Scorer } from './portions.js'
+import { logisticScores, ruleScores } from './score.js'
 
 const condition = (description: string) => described(FilterParameter(leads), description)
 
-const parameters = {
+/** The parameters of lead scores. */
+export const parameters = {
   ...commonParameters,
   method: described(
     Enum('LeadScoreMethod', ['logistic', 'rules']),
@@ -63,11 +64,6 @@ const parameters = {
   after: described(
     Text(1000),
     'A cursor of the page before, with `scores`; give its `asOf` and `knownAt` too.'
-  ),
-  write: described(
-    Bool(),
-    'Sets `score` and `scoreBreakdown` of the leads; needs the scope `leads:write`.',
-    false
   )
 }
 
@@ -80,7 +76,9 @@ const definition = [
   'own; a level that is new counts as the reference. Fewer than 50 successes, or 10 for each coefficient, make no model.',
   'Quality is measured with leads that were not learnt from. `rules` adds the points of the scoring rules that match;',
   'points of the group activity are given by each matching record and fade with its age. BANT that is unknown matches',
-  'what a rule says of `unknown` and nothing else. The shares of a score add up to it.'
+  'what a rule says of `unknown` and nothing else. The shares of a score add up to it. At most 500,000 settled leads are',
+  'learnt from, and 5,000,000 values of their features; `train` and `test` pick them. What is written to leads has at most',
+  'four decimals. Once a day scores by rules are written to all leads that no model was the last to score.'
 ].join(' ')
 
 const formula = [
@@ -99,15 +97,32 @@ const keyOf = ({ score }: ScoredLead) => decimalOf(score)
 const inOrder = (a: ScoredLead, b: ScoredLead) =>
   Number(keyOf(b)) - Number(keyOf(a)) || (a.leadId < b.leadId ? 1 : -1)
 
-function pageOf(all: readonly ScoredLead[], size: number, after: Place | undefined) {
-  const follows = (s: ScoredLead) => {
-    const further = Number(keyOf(s)) - Number(after!.key)
-    return further < 0 || (further === 0 && s.leadId < after!.id)
+const follows = (lead: ScoredLead, { key, id }: Place) => {
+  const further = Number(keyOf(lead)) - Number(key)
+  return further < 0 || (further === 0 && lead.leadId < id)
+}
+
+interface Page {
+  scores: ScoredLead[]
+  page: { hasMore: boolean; nextCursor: string | null }
+}
+
+/** A page of the leads with the highest scores; of all others no more than a portion is held. */
+async function pageOf(
+  ctx: Context,
+  scorer: Scorer | undefined,
+  size: number,
+  after: Place | undefined
+): Promise<Page> {
+  let best: ScoredLead[] = []
+  if (scorer) {
+    for await (const portion of portions(ctx, scorer)) {
+      const rest = after ? portion.filter(lead => follows(lead, after)) : portion
+      best = [...best, ...rest].sort(inOrder).slice(0, size + 1)
+    }
   }
-  const sorted = all.toSorted(inOrder)
-  const rest = after ? sorted.filter(follows) : sorted
-  const scores = rest.slice(0, size)
-  const hasMore = rest.length > size
+  const scores = best.slice(0, size)
+  const hasMore = best.length > size
   const last = scores.at(-1)
   const nextCursor = hasMore ? cursorOf({ key: keyOf(last!), customerId: last!.leadId }) : null
   return { scores, page: { hasMore, nextCursor } }
@@ -122,55 +137,32 @@ function refuseIdle({ given, place }: Asked): void {
   if (paged !== undefined) throw refused(place, paged, `${paged} goes with scores=true.`, 'not_allowed')
 }
 
-// What is written is found in the snapshot of the answer, and written outside of it.
-const toWrite = new WeakMap<LeadScoreValue, Scores['scores']>()
+const scorers = new WeakMap<LeadScoreValue, Scorer>()
+
+/** How the leads were scored that an answer is about; undefined where they could not be. */
+export const scorerOf = (value: LeadScoreValue): Scorer | undefined => scorers.get(value)
 
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<LeadScoreValue>> {
   refuseIdle(request)
   const { given, place } = request
-  const { method = 'logistic', scores: withScores = false, write = false, limit = 50, after } = given
+  const { method = 'logistic', scores: withScores = false, limit = 50, after } = given
   const needed = method === 'rules' ? [leads, deals, scoringRules] : [leads, deals]
   for (const resource of needed) authorize(ctx, resource.permissions.read)
   const from = after === undefined ? undefined : placeOf(place, after)
-  const found =
-    method === 'rules'
-      ? await ruleScores(ctx, request, frame)
-      : await logisticScores(ctx, request, frame, withScores || write)
-  const { value, reasons, scores } = found
-  if (write) toWrite.set(value, scores)
+  const find = method === 'rules' ? ruleScores : logisticScores
+  const { value, reasons, scorer } = await find(ctx, request, frame)
+  if (scorer) scorers.set(value, scorer)
   return {
     value,
     parameters: {},
     reasons,
     counts: { leads: value.n },
     excluded: {},
-    more: { ...(withScores && pageOf(scores, limit, from)) },
+    more: { ...(withScores && (await pageOf(ctx, scorer, limit, from))) },
     warnings: value.leaks.map(({ field, auc }) => ({
       code: 'leak',
       message: `${field} alone tells outcomes with an AUC of ${auc.toFixed(2)}: is it known before them?`
     }))
-  }
-}
-
-const rowsPerStatement = 1000
-
-const nameOf = ({ feature, level }: ScoredLead['shares'][number]) =>
-  level === undefined ? feature : `${feature}: ${level ?? 'no value'}`
-
-function breakdown({ shares }: ScoredLead): Record<string, number> {
-  const parts: Record<string, number> = {}
-  for (const share of shares) parts[nameOf(share)] = (parts[nameOf(share)] ?? 0) + share.value
-  return parts
-}
-
-async function write(ctx: Context, _request: Asked, value: LeadScoreValue): Promise<void> {
-  const scores = toWrite.get(value) ?? []
-  for (let first = 0; first < scores.length; first += rowsPerStatement) {
-    const rows = scores.slice(first, first + rowsPerStatement).map(lead => ({
-      id: lead.leadId,
-      patch: { score: lead.score, scoreBreakdown: breakdown(lead) }
-    }))
-    await changeRecords(ctx, leads, rows)
   }
 }
 
@@ -203,8 +195,8 @@ function fromData(
   }
 }
 
-/** How promising leads are. */
-export const leadScore = figure({
+/** How promising leads are; its REST call may write the scores, and is declared with the other writes. */
+export const leadScores = figure({
   name: 'lead-score',
   version: 1,
   summary: 'How promising leads are, by what became of earlier ones or by rules',
@@ -219,8 +211,6 @@ export const leadScore = figure({
     page: customersAnswer.page
   },
   data: { schema: leadScoreData, answer: fromData },
-  postOnly: true,
-  also: write,
-  alsoNeeds: ({ write: writes }) => (writes ? [leads.permissions.write] : []),
+  rest: false,
   answer
 })

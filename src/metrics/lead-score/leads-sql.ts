@@ -1,4 +1,4 @@
-import sql, { join, raw, type Sql } from 'sql-template-tag'
+import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { leads } from '../../resources/leads/resource.js'
@@ -6,26 +6,29 @@ import type { Cuts } from '../counted.js'
 import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, type Frame } from '../period.js'
 
-/** Which leads are read, and what of them; conditions are on the leads `l`. */
-export interface LeadQuery {
+/** What came of a lead. */
+export interface OutcomeQuery {
   frame: Frame
-  /** The values of features, as groups would be. */
-  values: Cuts
-  filter: Sql
   outcome: Sql | undefined
-  train: Sql | undefined
-  test: Sql | undefined
   maturityDays: number
 }
 
-/** A lead with the values of its features. */
-export interface LeadRow {
+/** Which leads are learnt from, and what of them; conditions are on the leads `l`. */
+export interface LearningQuery extends OutcomeQuery {
+  /** The values of features, as groups would be. */
+  values: Cuts
+  filter: Sql
+  train: Sql | undefined
+  test: Sql | undefined
+  /** The most leads to read. */
+  limit: number
+}
+
+/** A settled lead with the values of its features. */
+export interface SettledRow {
   [column: string]: unknown
-  id: string
   values: (string | number | boolean | null)[]
   outcome: boolean
-  /** Whether what came of it is settled: it is known, or long enough ago. */
-  settled: boolean
   train: boolean | null
   test: boolean | null
 }
@@ -38,20 +41,51 @@ const won = (ctx: Context, frame: Frame) => sql`${linked(ctx, frame)} and exists
         and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
       order by h.at desc, h.seq desc limit 1) = 'won')`
 
-/** The leads as of the figure, the earliest first. */
-export function leadsSql(ctx: Context, query: LeadQuery): Sql {
-  const { frame, values, filter, outcome, train, test, maturityDays } = query
-  const { asOf, knownAt } = frame
-  const shown = values.dimensions.map(d => d.shown(d.value))
-  const list = shown.length > 0 ? join(shown, ', ') : raw('')
-  return sql`
-    select f.*, f.outcome or f.given_up or f.captured_at <= ${asOf}::timestamptz - make_interval(days => ${maturityDays}::int) as settled
-    from (
-      select l.id, l.captured_at, jsonb_build_array(${list}) as values, ${outcome ?? won(ctx, frame)} as outcome,
-        ${givenUp(ctx, frame)} as given_up,
-        ${train ?? sql`null::boolean`} as train, ${test ?? sql`null::boolean`} as test
-      from leads l ${values.joins}
-      where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
-        and l.created_at <= ${knownAt}::timestamptz and ${filter} ${inPeriod(raw('l.captured_at'), frame)}
-    ) f order by f.captured_at, f.id`
+/** The columns `outcome`, whether a lead was a success, and `closed`, whether it is settled even if it was none. */
+export const outcomeColumns = (ctx: Context, { frame, outcome, maturityDays }: OutcomeQuery): Sql => sql`
+  ${outcome ?? won(ctx, frame)} as outcome, ${givenUp(ctx, frame)}
+    or l.captured_at <= ${frame.asOf}::timestamptz - make_interval(days => ${maturityDays}::int) as closed`
+
+/** The condition on the leads `l` that they are there as of the figure, and asked for. */
+export const asked = (ctx: Context, frame: Frame, filter: Sql): Sql => sql`
+  ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${frame.asOf}::timestamptz
+    and l.created_at <= ${frame.knownAt}::timestamptz and ${filter} ${inPeriod(raw('l.captured_at'), frame)}`
+
+/** The values of features, as a JSON array. */
+function valuesSql({ dimensions }: Cuts): Sql {
+  const shown = dimensions.map(d => d.shown(d.value))
+  return sql`jsonb_build_array(${shown.length > 0 ? join(shown, ', ') : empty}) as values`
 }
+
+/** The leads that are settled, the earliest first. */
+export function settledSql(ctx: Context, query: LearningQuery): Sql {
+  const { frame, values, filter, train, test, limit } = query
+  return sql`
+    select f.values, f.outcome, f.train, f.test from (
+      select l.id, l.captured_at, ${valuesSql(values)}, ${outcomeColumns(ctx, query)},
+        ${train ?? sql`null::boolean`} as train, ${test ?? sql`null::boolean`} as test
+      from leads l ${values.joins} where ${asked(ctx, frame, filter)}
+    ) f
+    where (f.outcome or f.closed) ${train && test ? sql`and (f.train or f.test)` : empty}
+    order by f.captured_at, f.id limit ${limit}`
+}
+
+/** A portion of leads in the order of their ids. */
+export interface Portion {
+  size: number
+  /** The last lead of the portion before. */
+  after: string | undefined
+}
+
+/** The condition and the end of a statement that reads a portion of the leads `l`. */
+export const portionSql = ({ size, after }: Portion): Sql =>
+  sql`${after === undefined ? empty : sql`and l.id > ${after}::uuid`} order by l.id limit ${size}`
+
+/** The values of a portion of leads. */
+export const valuesOfLeads = (
+  ctx: Context,
+  { frame, values, filter }: Pick<LearningQuery, 'frame' | 'values' | 'filter'>,
+  portion: Portion
+): Sql => sql`
+  select l.id, ${valuesSql(values)} from leads l ${values.joins}
+  where ${asked(ctx, frame, filter)} ${portionSql(portion)}`

@@ -6,7 +6,8 @@ import { activities } from '../../resources/activities/resource.js'
 import { leads } from '../../resources/leads/resource.js'
 import { scoringFilter, scoringRules } from '../../resources/scoring-rules/resource.js'
 import { touches } from '../../resources/touches/resource.js'
-import { inPeriod, type Frame } from '../period.js'
+import type { Frame } from '../period.js'
+import { asked, portionSql, type Portion } from './leads-sql.js'
 
 /** A rule as it is written. */
 export interface Rule {
@@ -24,6 +25,9 @@ export interface RuledRow {
   [column: string]: unknown
   id: string
   points: number[]
+  /** What came of it, where that is asked for. */
+  outcome?: boolean
+  closed?: boolean
 }
 
 /** The rules that count. */
@@ -59,13 +63,21 @@ const pointsOf = (ctx: Context, frame: Frame, rule: Rule): Sql =>
     ? faded(ctx, frame, rule)
     : sql`case when ${filterSql(ctx, leads, 'l', scoringFilter(rule))} then ${rule.points}::float8 else 0 end`
 
-/** The points of every lead by every rule, in their order. */
-export function ruledSql(ctx: Context, frame: Frame, rules: readonly Rule[], filter: Sql): Sql {
+/** Which leads get points. */
+export interface RuledQuery {
+  frame: Frame
+  rules: readonly Rule[]
+  /** A condition on the leads `l`. */
+  filter: Sql
+  /** Columns besides. */
+  columns?: Sql
+}
+
+/** The points of a portion of leads by every rule, in their order. */
+export function ruledSql(ctx: Context, { frame, rules, filter, columns }: RuledQuery, portion: Portion): Sql {
   const points = rules.map(rule => pointsOf(ctx, frame, rule))
   return sql`
     select l.id, array[${points.length > 0 ? join(points, ', ') : empty}]::float8[] as points
-    from leads l
-    where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${frame.asOf}::timestamptz
-      and l.created_at <= ${frame.knownAt}::timestamptz and ${filter} ${inPeriod(raw('l.captured_at'), frame)}
-    order by l.id`
+      ${columns ? sql`, ${columns}` : empty}
+    from leads l where ${asked(ctx, frame, filter)} ${portionSql(portion)}`
 }

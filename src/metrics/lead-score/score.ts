@@ -4,12 +4,19 @@ import { leads } from '../../resources/leads/resource.js'
 import { inBackground } from '../background.js'
 import { cutsOf, type Cuts } from '../counted.js'
 import type { Column, Feature } from '../models/features.js'
-import type { LeadModel } from '../models/lead-model.js'
-import { auc, qualityOf, qualityReasons } from '../models/score-quality.js'
+import { scoresOf, type LeadModel } from '../models/lead-model.js'
+import { qualityOf, qualityReasons } from '../models/score-quality.js'
 import { filtered, refused, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
-import { leadsSql, type LeadRow } from './leads-sql.js'
-import { rulesSql, ruledSql, type Rule, type RuledRow } from './rules-sql.js'
+import {
+  outcomeColumns,
+  settledSql,
+  valuesOfLeads,
+  type LearningQuery,
+  type SettledRow
+} from './leads-sql.js'
+import { portions, type Scorer } from './portions.js'
+import { rulesSql, ruledSql, type RuledQuery, type Rule, type RuledRow } from './rules-sql.js'
 import type { LeadScoreValue, ScoredLead } from './schema.js'
 
 /** The parameters of lead scores. */
@@ -24,11 +31,11 @@ export interface ScoreRequest {
   maturityDays?: number
 }
 
-/** What a method found, with the scores of all leads. */
+/** What a method found, and how it scores leads; undefined where it cannot. */
 export interface Scores {
   value: LeadScoreValue
   reasons: Record<string, string>
-  scores: ScoredLead[]
+  scorer: Scorer | undefined
 }
 
 type Asked = Request<ScoreRequest>
@@ -50,11 +57,15 @@ const knownAfterwards = new Set([
 
 const isKnownAfterwards = (field: string) => knownAfterwards.has(field) || field.startsWith('deal.')
 
-const intercept = '(intercept)'
+/** The part of a score of a model that all leads have in common. */
+export const intercept = '(intercept)'
 
 const named = ({ field, level }: Column) => ({ feature: field, ...(level !== undefined && { level }) })
 
-const mostRows = 500_000
+/** The most leads that are learnt from, and values of their features: all of them are held at once. */
+const most = { leads: 500_000, values: 5_000_000 }
+
+const mostLeads = (features: number) => Math.min(most.leads, Math.floor(most.values / Math.max(1, features)))
 
 /** A condition that a parameter names, on the leads `l`. */
 const condition = (ctx: Context, request: Asked, name: 'outcome' | 'train' | 'test') => {
@@ -72,82 +83,89 @@ function valuesOf(ctx: Context, place: Asked['place'], features: readonly Featur
   }
 }
 
-async function rowsOf(
-  ctx: Context,
-  request: Asked,
-  frame: Frame,
-  features: readonly Feature[]
-): Promise<LeadRow[]> {
-  const { given, place } = request
-  const query = {
+type Query = Omit<LearningQuery, 'limit'>
+
+function queryOf(ctx: Context, request: Asked, frame: Frame, features: readonly Feature[]): Query {
+  return {
     frame,
-    values: valuesOf(ctx, place, features, frame),
+    values: valuesOf(ctx, request.place, features, frame),
     filter: filtered(ctx, leads, 'l', request),
     outcome: condition(ctx, request, 'outcome'),
     train: condition(ctx, request, 'train'),
     test: condition(ctx, request, 'test'),
-    maturityDays: given.maturityDays ?? 90
+    maturityDays: request.given.maturityDays ?? 90
   }
-  const rows = await ctx.db.query<LeadRow>(leadsSql(ctx, query))
-  if (rows.length <= mostRows) return rows
-  throw refused(
-    place,
-    'filter',
-    `There are more than ${mostRows} leads: filter them.`,
-    'too_many',
-    'unprocessable'
-  )
+}
+
+async function settledOf(ctx: Context, query: Query, { place }: Asked): Promise<SettledRow[]> {
+  const limit = mostLeads(query.values.dimensions.length)
+  const rows = await ctx.db.query<SettledRow>(settledSql(ctx, { ...query, limit: limit + 1 }))
+  if (rows.length <= limit) return rows
+  const message = `There are more than ${limit} settled leads to learn from: pick some by train and test.`
+  throw refused(place, 'train', message, 'too_many', 'unprocessable')
 }
 
 /** The settled leads to learn from and to measure with; unless said the latest fifth is kept for measuring. */
-function split(rows: readonly LeadRow[], { given }: Asked): { train: LeadRow[]; test: LeadRow[] } {
-  const settled = rows.filter(r => r.settled)
+function split(
+  settled: readonly SettledRow[],
+  { given }: Asked
+): { train: SettledRow[]; test: SettledRow[] } {
   const first = Math.ceil(settled.length * 0.8)
   const { train: asked, test: measured } = given
-  const isTest = (r: LeadRow, i: number) =>
+  const isTest = (r: SettledRow, i: number) =>
     measured ? r.test === true : asked ? r.train !== true : i >= first
-  const isTrain = (r: LeadRow, i: number) => (asked ? r.train === true : !isTest(r, i))
+  const isTrain = (r: SettledRow, i: number) => (asked ? r.train === true : !isTest(r, i))
   return { train: settled.filter(isTrain), test: settled.filter(isTest) }
 }
 
-const learnt = (rows: readonly LeadRow[]) => ({
+const learnt = (rows: readonly SettledRow[]) => ({
   values: rows.map(r => r.values),
   outcomes: rows.map(r => r.outcome)
 })
 
-function scoredLeads(rows: readonly LeadRow[], { scores, columns, fit }: LeadModel): ScoredLead[] {
-  return scores.map(({ probability, shares }, i) => ({
-    leadId: rows[i]!.id,
-    score: probability * 100,
-    probability,
-    shares: [
-      { feature: intercept, value: fit!.coefficients[0]! },
-      ...shares.map((value, c) => ({ ...named(columns[c]!), value })).filter(s => s.value !== 0)
-    ]
-  }))
+/** How a model scores leads; undefined where there is none. */
+function modelScorer(query: Query, features: readonly Feature[], model: LeadModel): Scorer | undefined {
+  const { design, fit } = model
+  if (!fit) return undefined
+  const [common] = fit.coefficients as [number]
+  return async (ctx, portion) => {
+    const rows = await ctx.db.query<{ id: string; values: SettledRow['values'] }>(
+      valuesOfLeads(ctx, query, portion)
+    )
+    const scores = scoresOf(
+      design,
+      features,
+      fit.coefficients,
+      rows.map(r => r.values)
+    )
+    return scores.map(({ probability, shares }, i) => ({
+      leadId: rows[i]!.id,
+      score: probability * 100,
+      probability,
+      shares: [
+        { feature: intercept, value: common },
+        ...shares.map((value, c) => ({ ...named(design.columns[c]!), value })).filter(s => s.value !== 0)
+      ]
+    }))
+  }
 }
 
 /** Scores by a logistic regression on what became of earlier leads. */
-export async function logisticScores(
-  ctx: Context,
-  request: Asked,
-  frame: Frame,
-  withScores: boolean
-): Promise<Scores> {
+export async function logisticScores(ctx: Context, request: Asked, frame: Frame): Promise<Scores> {
   const { features: asked = [], strength = 1, standardise = true } = request.given
   const late = asked.filter(f => isKnownAfterwards(f.field))
   const features = asked.filter(f => !isKnownAfterwards(f.field))
-  const rows = await rowsOf(ctx, request, frame, features)
-  const { train, test } = split(rows, request)
-  const model = await inBackground('leadModel', {
+  const query = queryOf(ctx, request, frame, features)
+  const { train, test } = split(await settledOf(ctx, query, request), request)
+  const task = {
     features,
     train: learnt(train),
     test: learnt(test),
-    score: withScores ? rows.map(r => r.values) : [],
     regularisation: { strength, standardise }
-  })
-  const used = new Set(model.columns.map(c => c.field))
-  const { fit, quality, leaks, trainAuc } = model
+  }
+  const model = await inBackground('leadModel', task, ctx.gone?.())
+  const { fit, quality, leaks, trainAuc, design } = model
+  const used = new Set(design.columns.map(c => c.field))
   const reasons: Record<string, string> = {}
   if (model.refused !== undefined)
     for (const name of ['converged', 'logLikelihood', 'coefficients', 'trainAuc', 'quality'])
@@ -160,7 +178,7 @@ export async function logisticScores(
       converged: fit?.converged ?? null,
       logLikelihood: fit?.logLikelihood ?? null,
       coefficients: (fit?.coefficients ?? []).map((value, i) => ({
-        ...(i === 0 ? { feature: intercept } : named(model.columns[i - 1]!)),
+        ...(i === 0 ? { feature: intercept } : named(design.columns[i - 1]!)),
         value,
         stdError: fit!.stdErrors[i]!
       })),
@@ -173,37 +191,57 @@ export async function logisticScores(
       ]
     },
     reasons,
-    scores: scoredLeads(rows, model)
+    scorer: modelScorer(query, features, model)
   }
 }
+
+/** A lead with its points, and what came of it where that is asked for. */
+interface RuledLead extends ScoredLead {
+  outcome: boolean | undefined
+  settled: boolean
+}
+
+/** How rules score leads: with the points of those that match. */
+export const rulesScorer =
+  (query: RuledQuery): Scorer<RuledLead> =>
+  async (ctx, portion) => {
+    const rows = await ctx.db.query<RuledRow>(ruledSql(ctx, query, portion))
+    return rows.map(({ id, points, outcome, closed }) => ({
+      leadId: id,
+      score: points.reduce((a, b) => a + b, 0),
+      probability: null,
+      shares: query.rules
+        .map((rule, i) => ({ feature: rule.field, ruleId: rule.id, value: points[i]! }))
+        .filter(s => s.value !== 0),
+      outcome,
+      settled: outcome === true || closed === true
+    }))
+  }
 
 /** Scores by the points of the workspace's rules. */
 export async function ruleScores(ctx: Context, request: Asked, frame: Frame): Promise<Scores> {
   const rules = await ctx.db.query<Rule>(rulesSql(ctx, frame))
-  const rows = await ctx.db.query<RuledRow>(ruledSql(ctx, frame, rules, filtered(ctx, leads, 'l', request)))
-  const scores = rows.map(({ id, points }): ScoredLead => ({
-    leadId: id,
-    score: points.reduce((a, b) => a + b, 0),
-    probability: null,
-    shares: rules
-      .map((rule, i) => ({ feature: rule.field, ruleId: rule.id, value: points[i]! }))
-      .filter(s => s.value !== 0)
-  }))
-  const outcomes = await rowsOf(ctx, request, frame, [])
-  const settled = new Map(outcomes.filter(r => r.settled).map(r => [r.id, Number(r.outcome)]))
-  const judged = scores.flatMap(({ leadId, score }) => {
-    const outcome = settled.get(leadId)
-    return outcome === undefined ? [] : [{ score, outcome }]
-  })
-  const { n, positives, baseRate, liftTop10 } = qualityOf(judged)
-  const quality = { ...qualityOf([]), n, positives, baseRate, auc: auc(judged), liftTop10 }
+  const query = { frame, rules, filter: filtered(ctx, leads, 'l', request) }
+  const outcome = condition(ctx, request, 'outcome')
+  const columns = outcomeColumns(ctx, { frame, outcome, maturityDays: request.given.maturityDays ?? 90 })
+  const judged: { scores: number[]; outcomes: number[] } = { scores: [], outcomes: [] }
+  let scored = 0
+  for await (const portion of portions(ctx, rulesScorer({ ...query, columns }))) {
+    scored += portion.length
+    for (const lead of portion.filter(l => l.settled)) {
+      judged.scores.push(lead.score)
+      judged.outcomes.push(Number(lead.outcome))
+    }
+  }
+  const { n, positives, baseRate, auc, liftTop10 } = await inBackground('quality', judged, ctx.gone?.())
+  const quality = { ...qualityOf([]), n, positives, baseRate, auc, liftTop10 }
   const reasons: Record<string, string> = {}
   for (const [name, code] of qualityReasons(quality)) reasons[`/value/quality/${name}`] = code
   for (const name of ['converged', 'logLikelihood', 'trainAuc', 'quality/brier', 'quality/logLoss'])
     reasons[`/value/${name}`] = 'points_are_no_probability'
   return {
     value: {
-      n: scores.length,
+      n: scored,
       positives,
       converged: null,
       logLikelihood: null,
@@ -214,6 +252,6 @@ export async function ruleScores(ctx: Context, request: Asked, frame: Frame): Pr
       refused: []
     },
     reasons,
-    scores
+    scorer: rulesScorer(query)
   }
 }

@@ -13,7 +13,7 @@ export interface Customer extends Recency {
 /** What is asked of the models; times in their unit. */
 export interface ValueSettings {
   /** The time over which orders are expected. */
-  expected: number | undefined
+  expected: number
   holdout: number | undefined
   /** A month in the unit of the model. */
   month: number
@@ -31,7 +31,7 @@ export interface Models {
 /** What a customer is expected to bring; null where the models cannot say. */
 export interface Outlook {
   pAlive: number
-  expectedOrders: number | null
+  expectedOrders: number
   expectedValue: number | null
   value: number | null
 }
@@ -51,7 +51,7 @@ export function outlook(models: Models, customer: Customer, settings: ValueSetti
   }
   return {
     pAlive: pAlive(bgNbd, customer),
-    expectedOrders: settings.expected === undefined ? null : orders(settings.expected),
+    expectedOrders: orders(settings.expected),
     expectedValue: each,
     value: each === null ? null : value
   }

@@ -1,16 +1,14 @@
-import { designOf, observe, type Column, type Feature } from './features.js'
+import { designOf, observe, type Design, type Feature } from './features.js'
 import { fitLogistic, logOddsAt, probability, type Logistic, type Regularisation } from './logistic.js'
 import { auc, qualityOf, type Quality, type Scored } from './score-quality.js'
 
 type Values = readonly (readonly (string | number | boolean | null)[])[]
 
-/** What a score is learnt from, and what it is for; values in the order of the features. */
+/** What a score is learnt from and measured with; values in the order of the features. */
 export interface LeadTask {
   features: readonly Feature[]
   train: { values: Values; outcomes: readonly boolean[] }
   test: { values: Values; outcomes: readonly boolean[] }
-  /** Those to be scored. */
-  score: Values
   regularisation: Regularisation
 }
 
@@ -23,14 +21,15 @@ const fewest = { conversions: 50, each: 10 }
 /** A model of what leads become. */
 export interface LeadModel {
   refused: string | undefined
-  columns: Column[]
+  design: Design
   fit: Logistic | undefined
   trainAuc: number | null
   quality: Quality
   leaks: { field: string; auc: number }[]
-  /** For each lead to be scored: what each column adds to the log-odds, and the probability. */
-  scores: { probability: number; shares: number[] }[]
 }
+
+/** The most numbers that leads are turned into, which are all held at once: 160 MB of them. */
+const mostNumbers = 20_000_000
 
 function scored(coefficients: readonly number[], observed: ReturnType<typeof observe>): Scored[] {
   return [...observed.outcomes].map((outcome, row) => ({
@@ -39,60 +38,66 @@ function scored(coefficients: readonly number[], observed: ReturnType<typeof obs
   }))
 }
 
-function fitOf({ features, train, regularisation }: Pick<LeadTask, 'features' | 'train' | 'regularisation'>) {
-  const design = designOf(features, train.values)
+function fitOf(design: Design, { features, train, regularisation }: LeadTask) {
   const observed = observe(design, features, train.values, train.outcomes)
-  return { design, observed, fit: () => fitLogistic(observed, regularisation) }
+  return { observed, fit: fitLogistic(observed, regularisation) }
 }
 
 /** How well each field alone tells the outcomes of the test. */
-function leaksOf({ features, train, test }: LeadTask): LeadModel['leaks'] {
+function leaksOf(task: LeadTask): LeadModel['leaks'] {
+  const { features, train, test } = task
+  // A penalty as weak as can be keeps a field that separates outcomes finite.
+  const regularisation = { strength: 1e-3, standardise: true }
   return features.flatMap((feature, i) => {
     const only = (values: Values) => values.map(row => [row[i]!])
-    const alone = { features: [feature], train: { ...train, values: only(train.values) } }
-    // A penalty as weak as can be keeps a field that separates outcomes finite.
-    const { design, fit } = fitOf({ ...alone, regularisation: { strength: 1e-3, standardise: true } })
+    const alone = { ...task, features: [feature], train: { ...train, values: only(train.values) } }
+    const design = designOf(alone.features, alone.train.values)
     if (design.columns.length === 0) return []
-    const observed = observe(design, [feature], only(test.values), test.outcomes)
-    const found = auc(scored(fit().coefficients, observed))
+    const { fit } = fitOf(design, { ...alone, regularisation })
+    const found = auc(scored(fit.coefficients, observe(design, [feature], only(test.values), test.outcomes)))
     return found !== null && found > leaking ? [{ field: feature.field, auc: found }] : []
   })
 }
 
-/** Learns from the training, measures with the test, and scores. */
-export function leadModel(task: LeadTask): LeadModel {
-  const { features, train, test, score } = task
-  const { design, observed, fit } = fitOf(task)
+/** Why no model is made of the training; undefined where one is. */
+function whyRefused({ train, test }: LeadTask, columns: number): string | undefined {
   const conversions = train.outcomes.filter(o => o).length
-  const failures = train.outcomes.length - conversions
-  const least = Math.max(fewest.conversions, fewest.each * (design.columns.length + 1))
-  const none = {
-    columns: design.columns,
-    fit: undefined,
-    trainAuc: null,
-    quality: qualityOf([]),
-    leaks: [],
-    scores: []
-  }
-  if (design.columns.length === 0) return { ...none, refused: 'no_features' }
-  if (conversions < least) return { ...none, refused: 'too_few_conversions' }
-  if (failures === 0) return { ...none, refused: 'one_outcome' }
-  const found = fit()
-  const { coefficients } = found
+  if (columns === 0) return 'no_features'
+  if (conversions < Math.max(fewest.conversions, fewest.each * (columns + 1))) return 'too_few_conversions'
+  if (conversions === train.outcomes.length) return 'one_outcome'
+  return (train.values.length + test.values.length) * columns > mostNumbers ? 'too_many_levels' : undefined
+}
+
+/** Learns from the training, and measures with the test. */
+export function leadModel(task: LeadTask): LeadModel {
+  const { features, train, test } = task
+  const design = designOf(features, train.values)
+  const refused = whyRefused(task, design.columns.length)
+  if (refused !== undefined)
+    return { refused, design, fit: undefined, trainAuc: null, quality: qualityOf([]), leaks: [] }
+  const { observed, fit } = fitOf(design, task)
   const tested = observe(design, features, test.values, test.outcomes)
-  const wanted = observe(design, features, score, [])
   return {
     refused: undefined,
-    columns: design.columns,
-    fit: found,
-    trainAuc: auc(scored(coefficients, observed)),
-    quality: qualityOf(scored(coefficients, tested)),
-    leaks: leaksOf(task),
-    scores: score.map((_, row) => ({
-      probability: probability(logOddsAt(coefficients, wanted.cells, row)),
-      shares: design.columns.map(
-        (_, c) => coefficients[c + 1]! * wanted.cells[row * design.columns.length + c]!
-      )
-    }))
+    design,
+    fit,
+    trainAuc: auc(scored(fit.coefficients, observed)),
+    quality: qualityOf(scored(fit.coefficients, tested)),
+    leaks: leaksOf(task)
   }
+}
+
+/** What each column adds to the log-odds of leads with these values, and the probability of a success. */
+export function scoresOf(
+  design: Design,
+  features: readonly Feature[],
+  coefficients: readonly number[],
+  values: Values
+): { probability: number; shares: number[] }[] {
+  const { columns } = design
+  const { cells } = observe(design, features, values, [])
+  return values.map((_, row) => ({
+    probability: probability(logOddsAt(coefficients, cells, row)),
+    shares: columns.map((_, c) => coefficients[c + 1]! * cells[row * columns.length + c]!)
+  }))
 }

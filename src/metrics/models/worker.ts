@@ -4,20 +4,12 @@ import {
   type AttributionSettings,
   type ModelCredits
 } from './attribution.js'
-import {
-  fit,
-  holdoutCheck,
-  outlook,
-  type Customer,
-  type Fitted,
-  type HoldoutCheck,
-  type Models,
-  type Outlook,
-  type ValueSettings
-} from './customer-value.js'
+import type { Customer, Models, ValueSettings } from './customer-value.js'
+import { expectationOf, predictionOf, type Prediction } from './customer-prediction.js'
 import { intervalOf, type Interval, type IntervalTask } from './forecast-interval.js'
 import type { Journey } from './journeys.js'
 import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
+import { qualityOf, type Quality } from './score-quality.js'
 
 /** What a thread of its own works out, by name: what would hold up other requests. */
 export const tasks = {
@@ -30,31 +22,36 @@ export const tasks = {
 
   leadModel: (task: LeadTask): LeadModel => leadModel(task),
 
+  /** Of so many scores that sorting them takes its time. */
+  quality: ({ scores, outcomes }: { scores: readonly number[]; outcomes: readonly number[] }): Quality =>
+    qualityOf(scores.map((score, i) => ({ score, outcome: outcomes[i]! }))),
+
   forecastIntervals: (asked: readonly IntervalTask[]): Interval[] => asked.map(intervalOf),
 
-  customerFit: (customers: Customer[]): Fitted => fit(customers),
+  /** Of several sets of customers, by their places; what each of them is expected to bring is told of the first set. */
+  customerModels: ({ customers, sets, settings }: CustomerTask): Prediction[] =>
+    sets.map((places, i) => {
+      const prediction = predictionOf(
+        places.map(place => customers[place]!),
+        settings
+      )
+      return i === 0 ? prediction : { ...prediction, outlooks: [] }
+    }),
 
-  customerOutlook: ({ models, customers, settings }: OutlookTask): CustomerOutlook => {
-    const outlooks = customers.map(c => outlook(models, c, settings))
-    const values = outlooks.map(o => o.value)
-    const { holdout } = settings
-    return {
-      outlooks,
-      ...(holdout !== undefined && { holdout: holdoutCheck(models, customers, values, holdout) })
-    }
-  }
+  customerExpectation: ({ models, customers, settings }: OutlookTask) =>
+    expectationOf(models, customers, settings)
+}
+
+interface CustomerTask {
+  customers: readonly Customer[]
+  sets: readonly (readonly number[])[]
+  settings: ValueSettings
 }
 
 interface OutlookTask {
   models: Models
-  customers: Customer[]
+  customers: readonly Customer[]
   settings: ValueSettings
-}
-
-/** Every customer's outlook, and how well the models did after calibration. */
-export interface CustomerOutlook {
-  outlooks: Outlook[]
-  holdout?: HoldoutCheck
 }
 
 /** Runs one task; the entry of the thread. */

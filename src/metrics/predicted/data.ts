@@ -2,9 +2,10 @@ import type { Static } from '../../kernel/schema.js'
 import { inBackground } from '../background.js'
 import type { Answered } from '../figure.js'
 import type { Models } from '../models/customer-value.js'
-import { decimalOf } from '../models/exact.js'
 import { refused, type Request } from '../parameters.js'
-import { expectations, settingsOf, simplePart, type PredictedRequest } from './predict.js'
+import type { Frame } from '../period.js'
+import { settingsOf, simplePart, type PredictedRequest } from './predict.js'
+import { shownOutlook, shownPrediction } from './shown.js'
 import { predictedParameters, type lifetimeValueData } from './schema.js'
 
 type Data = Static<typeof lifetimeValueData>
@@ -16,16 +17,24 @@ const ofModels = ['months', 'unit', 'holdoutDays', 'expectedDays']
 /** Parameters that say nothing to a method. */
 const idle: Record<NonNullable<PredictedRequest['method']>, readonly string[]> = {
   historic: Object.keys(predictedParameters),
-  simple: [...cuts, ...ofModels, 'customers', 'limit', 'after'],
-  bg_nbd: cuts
+  simple: [...ofModels, 'customers', 'limit', 'after'],
+  bg_nbd: []
 }
 
 /** A 400 for a parameter that the method has no use for. */
 export function refuseIdle({ given, place }: Request<PredictedRequest>): void {
-  const { method = 'historic' } = given
+  const { method = 'historic', basis } = given
   const name = idle[method].find(n => n in given)
   if (name !== undefined)
     throw refused(place, name, `${name} does not go with method=${method}.`, 'not_allowed')
+  if (method === 'bg_nbd' && basis === 'subscriptions')
+    throw refused(place, 'basis', 'Who has a subscription is known to stay: bg_nbd is found from orders.', 'not_allowed') // prettier-ignore
+}
+
+/** A 400 for a parameter that only records give a meaning. */
+function refuseOfRecords({ given, place }: Asked): void {
+  const name = [...cuts, 'filter', 'calibrationEnd', 'holdoutDays'].find(n => n in given)
+  if (name !== undefined) throw refused(place, name, `${name} does not go with data.`, 'not_allowed')
 }
 
 const unknown = {
@@ -52,50 +61,67 @@ const answered = (value: object, reasons: Record<string, string>, more: object =
 function fromRates(data: Data, request: Asked): Answered<never> {
   const { averageOrderValue = null, ordersPerMonth = null, monthlyChurn = null } = data
   const reasons: Record<string, string> = {}
-  const part = simplePart({ averageOrderValue, ordersPerMonth, monthlyChurn }, request, reasons)
+  const part = simplePart(
+    { averageOrderValue, ordersPerMonth, monthlyChurn },
+    request,
+    (pointer, code) => void (reasons[`/value${pointer}`] = code)
+  )
   return answered({ averageOrderValue, ...part }, reasons)
 }
 
-async function fromParameters(data: Data, request: Asked): Promise<Answered<never>> {
+async function fromParameters(
+  data: Data,
+  request: Asked,
+  stop: AbortSignal | undefined
+): Promise<Answered<never>> {
   const { bgNbd, gammaGamma, customers: given = [] } = data
   if (!bgNbd) throw refused(request.place, 'data', 'method=bg_nbd needs the parameters bgNbd.', 'data_form')
   const models: Models = { bgNbd, gammaGamma }
-  const settings = { ...settingsOf(request), holdout: undefined }
+  const settings = settingsOf(request)
   const customers = given.map(({ z = null, ...c }) => ({
     ...c,
     z: z === null ? null : Number(z),
     holdoutOrders: 0,
     holdoutSpend: 0
   }))
-  const outlook = await inBackground('customerOutlook', { models, customers, settings })
-  const shown = given.map(({ x, tx, T, z = null }, i) => {
-    const { pAlive, expectedOrders, expectedValue, value } = outlook.outlooks[i]!
-    const decimal = (n: number | null) => (n === null ? null : decimalOf(n))
-    const nobody = { customerId: null, customerType: null, firstOrderAt: null, lastOrderAt: null }
-    const outlookShown = {
-      pAlive,
-      expectedOrders,
-      expectedValue: decimal(expectedValue),
-      value: decimal(value)
-    }
-    return { ...nobody, orders: x + 1, orderDays: x + 1, x, tx, T, z, ...outlookShown }
-  })
+  const { expected, outlooks } = await inBackground(
+    'customerExpectation',
+    { models, customers, settings },
+    stop
+  )
+  const nobody = { customerId: null, customerType: null, firstOrderAt: null, lastOrderAt: null }
+  const shown = given.map(({ x, tx, T, z = null }, i) => ({
+    ...nobody,
+    orders: x + 1,
+    orderDays: x + 1,
+    x,
+    tx,
+    T,
+    z,
+    ...shownOutlook(outlooks[i]!)
+  }))
   const reasons: Record<string, string> = {}
   if (!gammaGamma) for (const name of ['total', 'mean']) reasons[`/value/${name}`] = 'nothing_valued'
   const value = {
     customers: given.length,
     unit: request.given.unit ?? 'week',
-    ...expectations(models, outlook, settings, undefined, '0')
+    ...shownPrediction(expected, undefined, '0')
   }
   return answered(value, reasons, { customers: shown })
 }
 
 /** Lifetime value from the numbers of one method. */
-export function fromData(data: Data, request: Asked): Answered<never> | Promise<Answered<never>> {
+export function fromData(
+  data: Data,
+  request: Asked,
+  _frame: Frame,
+  stop: AbortSignal | undefined
+): Answered<never> | Promise<Answered<never>> {
   refuseIdle(request)
+  refuseOfRecords(request)
   const { method = 'historic' } = request.given
   if (method === 'historic') {
     throw refused(request.place, 'method', 'data goes with method=simple or bg_nbd.', 'not_allowed')
   }
-  return method === 'simple' ? fromRates(data, request) : fromParameters(data, request)
+  return method === 'simple' ? fromRates(data, request) : fromParameters(data, request, stop)
 }

@@ -1,6 +1,6 @@
 import type { CustomerPage } from '../lifetime-value-sql.js'
 import { cursorOf } from '../lifetime-value-page.js'
-import type { PredictedCustomer } from './predict.js'
+import type { PredictedCustomer } from './shown.js'
 
 const keyOf = ({ value }: PredictedCustomer) => value ?? '-Infinity'
 

@@ -2,22 +2,33 @@ import sql from 'sql-template-tag'
 import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import type { Static, TObject } from '../../kernel/schema.js'
-import { orders } from '../../resources/orders/resource.js'
 import { inBackground } from '../background.js'
+import { counted, cutsOf, type CutRequest, type Notes } from '../counted.js'
+import type { GroupAt } from '../dimensions.js'
 import type { Answered } from '../figure.js'
-import { expectedOrders } from '../models/bg-nbd.js'
-import type { Customer, Fitted, Models, ValueSettings } from '../models/customer-value.js'
-import { decimalOf } from '../models/exact.js'
-import type { CustomerOutlook } from '../models/worker.js'
+import type { ValueSettings } from '../models/customer-value.js'
 import { filtered, refused, type Request } from '../parameters.js'
 import { localDay, type Frame } from '../period.js'
-import { customersSql, type CustomerRow, type OrdersRow, type OrderTotals } from './customers-sql.js'
+import { basisOf, type Basis } from './basis.js'
+import {
+  customerRows,
+  modelCounts,
+  orderFacts,
+  type CustomerRow,
+  type ModelTotals,
+  type OrdersQuery,
+  type Totals
+} from './customers-sql.js'
+import { asCustomer, shownCustomers, shownPrediction, type PredictedCustomer } from './shown.js'
 import { units, type predictedValue } from './schema.js'
-import { inputOf, simpleValue, whyUnknown, type SimpleInput } from './simple.js'
+import { simpleValue, whyUnknown, type SimpleInput } from './simple.js'
+import { subscriberFacts } from './subscribers-sql.js'
 
 /** The parameters of the methods that look ahead. */
-export interface PredictedRequest {
+export interface PredictedRequest extends CutRequest {
   method?: 'historic' | 'simple' | 'bg_nbd'
+  basis?: Basis
+  groupAt?: GroupAt
   currency?: string
   filter?: Record<string, unknown>
   margin?: number
@@ -31,31 +42,20 @@ export interface PredictedRequest {
 
 type Asked = Request<PredictedRequest>
 type Predicted = Static<TObject<typeof predictedValue>>
+type Reason = Notes<Totals>['reason']
 
 const daysPerMonth = 30.4375
-
-/** Below this many customers, or repeaters among them, models are not fitted. */
-const fewest = { customers: 100, repeaters: 30 }
-
-const decimalOrNull = (value: number | null) => (value === null ? null : decimalOf(value))
-
-/** A customer of the page, as the model sees it. */
-export interface PredictedCustomer {
-  customerId: string | null
-  value: string | null
-  [member: string]: unknown
-}
 
 /** What the methods say, with all customers, the one of most value first. */
 export interface Prediction extends Answered<Record<string, unknown>> {
   customers: PredictedCustomer[]
 }
 
-export function settingsOf({ given }: Asked): ValueSettings & { expected: number; days: number } {
+/** What is asked of the models; times in their unit. */
+export function settingsOf({ given }: Asked): ValueSettings {
   const { unit = 'week', months = 12, monthlyDiscount = 0, margin = 1, holdoutDays, expectedDays } = given
   const days = expectedDays ?? holdoutDays ?? months * daysPerMonth
   return {
-    days,
     expected: days / units[unit],
     holdout: holdoutDays === undefined ? undefined : holdoutDays / units[unit],
     month: daysPerMonth / units[unit],
@@ -65,106 +65,52 @@ export function settingsOf({ given }: Asked): ValueSettings & { expected: number
   }
 }
 
-export function simplePart(input: SimpleInput, { given }: Asked, reasons: Record<string, string>): Predicted {
+/** The simple method's part of a value. */
+export function simplePart(input: SimpleInput, { given }: Asked, reason: Reason): Predicted {
   const { margin = 1, monthlyDiscount = 0 } = given
   const why = whyUnknown(input)
-  for (const name of ['undiscounted', 'discounted']) if (why !== undefined) reasons[`/value/${name}`] = why
+  for (const name of ['undiscounted', 'discounted']) if (why !== undefined) reason(`/${name}`, why)
   for (const name of ['ordersPerMonth', 'monthlyChurn'] as const)
-    if (input[name] === null) reasons[`/value/${name}`] = 'no_history'
+    if (input[name] === null) reason(`/${name}`, 'no_history')
   const { ordersPerMonth, monthlyChurn } = input
   return { ordersPerMonth, monthlyChurn, ...simpleValue(input, margin, monthlyDiscount) }
 }
 
-function commonPart(totals: OrderTotals, reasons: Record<string, string>) {
-  const { customers, customersWithValue, orders, orderDays, averageOrderValue, ordersPerCustomer } = totals
-  if (averageOrderValue === null) reasons['/value/averageOrderValue'] = 'nothing_valued'
-  if (ordersPerCustomer === null) reasons['/value/ordersPerCustomer'] = 'no_customers'
-  return { customers, customersWithValue, orders, orderDays, averageOrderValue, ordersPerCustomer }
-}
+const behindAll = ['customers', 'orders', 'orderDays', 'ordersPerCustomer']
+const behindValued = ['customersWithValue', 'averageOrderValue']
+const behindSimple = ['ordersPerMonth', 'monthlyChurn', 'undiscounted', 'discounted']
+const behindModels = ['total', 'mean', 'meanPAlive', 'expectedOrders', 'meanExpectedValue', 'bgNbd/n']
+const behindRepeaters = ['bgNbd/repeaters', 'gammaGamma/n']
 
-const asCustomer = (row: CustomerRow, perUnit: number): Customer => ({
-  x: row.x,
-  tx: row.tx / perUnit,
-  T: row.T / perUnit,
-  z: row.z,
-  holdoutOrders: row.holdoutOrders,
-  holdoutSpend: Number(row.holdoutSpend)
-})
-
-function whyNotFitted(
-  rows: readonly CustomerRow[],
-  { bgNbd, gammaGamma }: Partial<Fitted>
-): [string, string][] {
-  const repeaters = rows.filter(r => r.x > 0).length
-  const none = ['bgNbd', 'gammaGamma', 'total', 'mean']
-  if (rows.length < fewest.customers || repeaters < fewest.repeaters)
-    return none.map(n => [n, 'too_few_customers'])
-  if (!bgNbd?.converged) return none.map(n => [n, 'not_converged'])
-  return gammaGamma?.converged
-    ? []
-    : none.slice(1).map(n => [n, gammaGamma ? 'not_converged' : 'nothing_valued'])
-}
-
-const sum = (values: readonly (number | null)[]) => values.reduce<number>((all, v) => all + (v ?? 0), 0)
-
-const meanOf = (values: readonly (number | null)[]) => {
-  const known = values.filter(v => v !== null)
-  return known.length === 0 ? null : sum(known) / known.length
-}
-
-/** What the models expect, of all and of each. */
-export function expectations(
-  models: Models,
-  { outlooks, holdout }: CustomerOutlook,
-  settings: ReturnType<typeof settingsOf>,
-  holdoutDays: number | undefined,
-  holdoutSpend: string
-): Record<string, unknown> {
-  const values = outlooks.map(o => o.value)
-  const known = models.gammaGamma !== undefined && values.some(v => v !== null)
+/** The part of a value that all methods have. */
+function commonPart(row: Totals, { reason, ids }: Notes<Totals>) {
+  const { customers, customersWithValue, orders, orderDays, averageOrderValue, ordersPerCustomer } = row
+  if (averageOrderValue === null) reason('/averageOrderValue', 'nothing_valued')
+  if (ordersPerCustomer === null) reason('/ordersPerCustomer', 'no_customers')
+  reason('/totalPerCustomer', 'of_other_methods')
+  for (const name of behindAll) ids(`/${name}`, [row])
+  for (const name of behindValued) ids(`/${name}`, [row], 'valued')
   return {
-    meanPAlive: meanOf(outlooks.map(o => o.pAlive)),
-    expectedNewCustomer: expectedOrders(models.bgNbd, { x: 0, tx: 0, T: 0 }, settings.expected),
-    expectedOrders: sum(outlooks.map(o => o.expectedOrders)),
-    meanExpectedValue: decimalOrNull(meanOf(outlooks.map(o => o.expectedValue))),
-    total: known ? decimalOf(sum(values)) : null,
-    mean: known ? decimalOrNull(meanOf(values)) : null,
-    ...(holdout && { holdout: { days: holdoutDays, ...holdout, spend: holdoutSpend } })
+    customers,
+    customersWithValue,
+    orders,
+    orderDays,
+    averageOrderValue,
+    ordersPerCustomer,
+    total: null,
+    mean: null,
+    totalPerCustomer: null
   }
-}
-
-const byValue = (a: PredictedCustomer, b: PredictedCustomer) =>
-  Number(b.value ?? -Infinity) - Number(a.value ?? -Infinity) || (a.customerId! < b.customerId! ? 1 : -1)
-
-function shownCustomers(
-  rows: readonly CustomerRow[],
-  { outlooks }: CustomerOutlook,
-  perUnit: number
-): PredictedCustomer[] {
-  return rows
-    .map(({ tx, T, z, ...row }, i): PredictedCustomer => {
-      const { pAlive, expectedOrders, expectedValue, value } = outlooks[i]!
-      return {
-        ...row,
-        tx: tx / perUnit,
-        T: T / perUnit,
-        z: decimalOrNull(z),
-        pAlive,
-        expectedOrders,
-        expectedValue: decimalOrNull(expectedValue),
-        value: decimalOrNull(value)
-      }
-    })
-    .sort(byValue)
 }
 
 async function calibration(
   ctx: Context,
   { given, place }: Asked,
-  { asOf, timeZone }: Frame
+  { asOf }: Frame,
+  zone: string
 ): Promise<string> {
   const [row] = await ctx.db.query<{ day: string }>(
-    sql`select ${localDay(timeZone, sql`${asOf}::timestamptz`)} as day`
+    sql`select ${localDay(zone, sql`${asOf}::timestamptz`)} as day`
   )
   const { calibrationEnd = row!.day, holdoutDays = 0 } = given
   const end = Date.parse(calibrationEnd) + holdoutDays * 86_400_000
@@ -179,61 +125,91 @@ async function calibration(
   )
 }
 
-async function fitted(
-  rows: readonly CustomerRow[],
-  totals: OrderTotals,
-  request: Asked,
-  reasons: Record<string, string>
-): Promise<{ value: Record<string, unknown>; customers: PredictedCustomer[] }> {
+/** The facts of one cut, and its value, which the models are to fill in. */
+interface Part {
+  row: ModelTotals
+  notes: Notes<Totals>
+  value: Record<string, unknown>
+}
+
+/** Fits the models of all parts, each to its own customers; where they cannot be the simple method stands beside. */
+async function fillIn(ctx: Context, request: Asked, parts: readonly Part[], rows: readonly CustomerRow[]) {
   const { unit = 'week', holdoutDays } = request.given
-  const perUnit = units[unit]
-  const customers = rows.map(r => asCustomer(r, perUnit))
-  const tooFew = whyNotFitted(rows, {}).some(([, why]) => why === 'too_few_customers')
-  const found: Partial<Fitted> = tooFew ? {} : await inBackground('customerFit', customers)
-  const why = whyNotFitted(rows, found)
-  for (const [name, code] of why) reasons[`/value/${name}`] = code
-  const refusedParts = new Set(why.map(([name]) => name))
-  const bgNbd = refusedParts.has('bgNbd') ? null : found.bgNbd!
-  const gammaGamma = refusedParts.has('gammaGamma') ? null : found.gammaGamma!
-  const parts = { unit, bgNbd, gammaGamma, correlation: found.correlation ?? null }
-  if (parts.correlation === null) reasons['/value/correlation'] = why[0]?.[1] ?? 'never_differs'
-  const simple = why.length > 0 ? simplePart(inputOf(totals), request, reasons) : {}
-  if (!bgNbd) return { value: { ...parts, ...simple, total: null, mean: null }, customers: [] }
-  const models: Models = { bgNbd, gammaGamma: gammaGamma ?? undefined }
-  const settings = settingsOf(request)
-  const outlook = await inBackground('customerOutlook', { models, customers, settings })
-  const expected = expectations(models, outlook, settings, holdoutDays, totals.holdoutSpend)
-  return { value: { ...parts, ...simple, ...expected }, customers: shownCustomers(rows, outlook, perUnit) }
+  const task = {
+    customers: rows.map(r => asCustomer(r, units[unit])),
+    sets: parts.map(p => p.row.places ?? []),
+    settings: settingsOf(request)
+  }
+  const predictions = await inBackground('customerModels', task, ctx.gone?.())
+  parts.forEach(({ row, notes, value }, i) => {
+    const { fitted, refused: refusals, expected } = predictions[i]!
+    for (const [model, why] of Object.entries(refusals)) notes.reason(`/${model}`, why)
+    const why = refusals.gammaGamma
+    for (const name of ['total', 'mean']) if (why !== undefined) notes.reason(`/${name}`, why)
+    if (why !== undefined) {
+      Object.assign(value, simplePart(row, request, notes.reason))
+      for (const name of behindSimple) notes.ids(`/${name}`, [row])
+    }
+    Object.assign(value, {
+      unit,
+      bgNbd: refusals.bgNbd === undefined ? fitted.bgNbd : null,
+      gammaGamma: why === undefined ? fitted.gammaGamma : null,
+      correlation: fitted.correlation,
+      ...(expected && shownPrediction(expected, holdoutDays, row.holdoutSpend))
+    })
+    if (fitted.correlation === null)
+      notes.reason('/correlation', refusals.bgNbd ?? refusals.gammaGamma ?? 'never_differs')
+    for (const name of behindModels) notes.ids(`/${name}`, [row])
+    for (const name of behindRepeaters) notes.ids(`/${name}`, [row], 'repeaters')
+  })
+  return shownCustomers(rows, predictions[0]!.outlooks, units[unit])
 }
 
 /** Lifetime value by a method that looks ahead. */
 export async function predict(ctx: Context, request: Asked, frame: Frame): Promise<Prediction> {
-  authorize(ctx, orders.permissions.read)
-  const { method, currency = frame.baseCurrency, holdoutDays = 0, unit = 'week' } = request.given
-  const filter = filtered(ctx, orders, 't', request)
-  const calibrationEnd = await calibration(ctx, request, frame)
-  const [row] = await ctx.db.query<OrdersRow>(
-    customersSql(ctx, { frame, currency, filter, calibrationEnd, holdoutDays })
-  )
-  const { totals, customers: rows } = row!
-  const reasons: Record<string, string> = {}
-  const common = commonPart(totals, reasons)
-  const found =
-    method === 'simple'
-      ? {
-          value: { ...simplePart(inputOf(totals), request, reasons), total: null, mean: null },
-          customers: []
-        }
-      : await fitted(rows, totals, request, reasons)
-  if (method === 'simple')
-    for (const name of ['total', 'mean']) reasons[`/value/${name}`] = 'of_other_methods'
+  const { method, basis, currency = frame.baseCurrency, holdoutDays = 0, unit = 'week' } = request.given
+  const { resource, zone } = basisOf(basis, frame)
+  authorize(ctx, resource.permissions.read)
+  const cuts = cutsOf(ctx, resource, 't', request, frame)
+  const calibrationEnd = await calibration(ctx, request, frame, zone)
+  const query: OrdersQuery = {
+    frame,
+    currency,
+    cuts,
+    calibrationEnd,
+    holdoutDays,
+    filter: filtered(ctx, resource, 't', request),
+    groupedBy: request.given.groupAt === 'first' || request.given.groupAt === undefined ? 'first' : 'last'
+  }
+  const models = method === 'bg_nbd'
+  const facts = basis === 'subscriptions' ? subscriberFacts(ctx, query) : orderFacts(ctx, query)
+  const parts: Part[] = []
+  const found = await counted<ModelTotals, Record<string, unknown>>(ctx, request, frame, cuts, {
+    ctes: facts.ctes,
+    counts: models ? sql`${facts.counts}, ${modelCounts}` : facts.counts,
+    members: { valued: sql`f.valued > 0`, ...(models && { repeaters: sql`f.order_days > 1` }) },
+    ...(models && { once: { customerRows: customerRows(ctx, calibrationEnd) } }),
+    value([row], notes) {
+      const value: Record<string, unknown> = commonPart(row!, notes)
+      if (models) {
+        parts.push({ row: row!, notes, value })
+        return value
+      }
+      for (const name of ['total', 'mean']) notes.reason(`/${name}`, 'of_other_methods')
+      for (const name of behindSimple) notes.ids(`/${name}`, [row!])
+      return { ...value, ...simplePart(row!, request, notes.reason) }
+    }
+  })
+  const [totals] = found.rows as [ModelTotals]
+  const customers = models ? await fillIn(ctx, request, parts, totals.customerRows!) : []
   const { missingAmount, noFxRate } = totals
   return {
-    value: { ...common, totalPerCustomer: null, ...found.value },
-    customers: found.customers,
+    value: found.value,
+    customers,
     parameters: { currency, calibrationEnd, unit },
     counts: { orders: totals.orders, customers: totals.customers },
     excluded: { missingAmount, noFxRate },
-    reasons: { '/value/totalPerCustomer': 'of_other_methods', ...reasons }
+    reasons: found.reasons,
+    more: { currency, ...found.more }
   }
 }

@@ -108,12 +108,15 @@ const Holdout = Closed(
 /** The members of the value that the methods add. */
 export const predictedValue = {
   ordersPerMonth: Type.Optional(
-    described(Nullable(AnyNumber()), 'Order days in a month with any, of `simple`.')
+    described(
+      Nullable(AnyNumber()),
+      'Order days in a month with any, of `simple`; by subscriptions how often they are paid in a month.'
+    )
   ),
   monthlyChurn: Type.Optional(
     described(
       Nullable(Share()),
-      'The share of months with an order that the next one has none after, of `simple`.'
+      'The share of months with an order that the next one has none after, of `simple`; by subscriptions of months at whose end none ran any more.'
     )
   ),
   undiscounted: Type.Optional(Nullable(Computed('The value of a customer to come, of `simple`.'))),

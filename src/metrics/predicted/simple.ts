@@ -1,8 +1,10 @@
 import { Big } from 'big.js'
 import { shownDecimal } from '../models/exact.js'
-import type { OrderTotals } from './customers-sql.js'
 
-/** What the simple method rests on; null where it is unknown. */
+/**
+ * What the simple method rests on; null where it is unknown. By orders a customer is one as long as there is an order in
+ * every month, by subscriptions as long as one runs.
+ */
 export interface SimpleInput {
   averageOrderValue: string | null
   ordersPerMonth: number | null
@@ -13,21 +15,6 @@ export interface SimpleInput {
 export interface Simple {
   undiscounted: string | null
   discounted: string | null
-}
-
-/** What orders tell: a customer is one as long as there is an order in every month. */
-export function inputOf({
-  averageOrderValue,
-  activeMonths,
-  daysInThem,
-  followed,
-  again
-}: OrderTotals): SimpleInput {
-  return {
-    averageOrderValue,
-    ordersPerMonth: activeMonths === 0 ? null : daysInThem / activeMonths,
-    monthlyChurn: followed === 0 ? null : 1 - again / followed
-  }
 }
 
 /** Why the value is null; undefined where it is not. */

@@ -10,7 +10,7 @@ import {
 import { operation, stream, value, type Operation } from '../../kernel/operation.js'
 import { About, Bool, Closed, Id, Integer, Json, Text, Type } from '../../kernel/schema.js'
 import type { Watch } from '../../kernel/events.js'
-import { Feed, type Sequencer } from './read.js'
+import { Feed, feedPermission, type Sequencer } from './read.js'
 
 const types = Type.Optional(
   Text(1000, {
@@ -22,7 +22,7 @@ const recordId = Type.Optional(Id())
 const after = Type.Optional(
   About('The last sequence that was read; from the oldest event that is kept unless said.', Sequence())
 )
-const common = { kind: 'read', permission: 'events:read' } as const
+const common = { kind: 'read', permission: feedPermission } as const
 
 const listEventTypes = operation({
   ...common,
@@ -55,6 +55,9 @@ const listEventTypes = operation({
       }))
     })
 })
+
+// What is held in memory of a reader that is slow.
+const portion = { limit: 100, bytes: 128 * 1024 }
 
 /** The change feed: pages, pages that wait, a stream, and the types of events. */
 export function eventOperations(sequence: Sequencer, watch: Watch): Operation[] {
@@ -96,7 +99,7 @@ export function eventOperations(sequence: Sequencer, watch: Watch): Operation[] 
       query: Closed({ after, types, resource, recordId }),
       result: stream(eventSchema),
       async run(ctx: Context, { after, types, resource, recordId }) {
-        const request = { after, limit: 200, types, resource, recordId }
+        const request = { after, types, resource, recordId, ...portion }
         return feed.follow(ctx, request, await feed.page(ctx, request))
       }
     }),

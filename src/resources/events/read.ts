@@ -1,6 +1,7 @@
+import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { KithError, parameterError } from '../../kernel/errors.js'
-import { allEventTypes, payloadVersion, typesMatching, type eventSchema } from '../../kernel/event-types.js'
+import { noSuchType, payloadVersion, typesMatching, type eventSchema } from '../../kernel/event-types.js'
 import {
   feedEnds,
   readEvents,
@@ -9,6 +10,7 @@ import {
   type FeedEnds,
   type Watch
 } from '../../kernel/events.js'
+import type { Portion } from '../../kernel/operation.js'
 import { allResources } from '../../kernel/resource.js'
 import type { Static } from '../../kernel/schema.js'
 import { suggestion } from '../../kernel/validate.js'
@@ -25,6 +27,8 @@ export interface FeedRequest {
   types?: string | undefined
   resource?: string | undefined
   recordId?: string | undefined
+  /** How many bytes of records a page may have, but for its last event. */
+  bytes?: number | undefined
 }
 
 export interface FeedPage {
@@ -70,23 +74,33 @@ function refuseOutside(after: string, { sequence, forgotten }: FeedEnds): void {
 function namedTypes(types: string | undefined): string[] | undefined {
   if (types === undefined) return undefined
   const found = [...new Set(types.split(','))].flatMap(name => {
-    const matching = typesMatching(name)
+    const matching = typesMatching(name).map(t => t.type)
     if (matching.length > 0) return matching
-    const known = allEventTypes().map(t => t.type)
-    throw parameterError(
-      'types',
-      `${name} is not a type of events.${suggestion(name, known)}`,
-      'unknown_type'
-    )
+    throw parameterError('types', noSuchType(name), 'unknown_type')
   })
   return [...new Set(found)]
 }
 
-function checkResource(resource: string | undefined): void {
-  const known = allResources().map(r => r.name)
-  if (resource === undefined || known.includes(resource)) return
-  const hint = suggestion(resource, known)
+// By its name, or as its types of events begin.
+function namedResource(resource: string | undefined): string | undefined {
+  if (resource === undefined) return undefined
+  const found = allResources().find(r => r.name === resource || r.eventName === resource)
+  if (found) return found.name
+  const hint = suggestion(
+    resource,
+    allResources().map(r => r.name)
+  )
   throw parameterError('resource', `${resource} is not a resource.${hint}`, 'unknown_resource')
+}
+
+/** The scope that reading the feed needs. */
+export const feedPermission = 'events:read'
+
+// The caller as it is by now; a 401 or 403 where it may not read the feed any more.
+async function renewed(ctx: Context): Promise<Context> {
+  const now = { ...ctx, ...(await ctx.renew?.()) }
+  authorize(now, feedPermission)
+  return now
 }
 
 /** How often a stream on which nothing happens says that it lives. */
@@ -104,16 +118,17 @@ export class Feed {
    * of many events is the caller's it is empty, with more behind its cursor.
    */
   async page(ctx: Context, request: FeedRequest): Promise<FeedPage> {
-    const { limit, resource, recordId } = request
+    const { limit, recordId, bytes } = request
     const types = namedTypes(request.types)
-    checkResource(resource)
+    const resource = namedResource(request.resource)
     await this.sequence(ctx.workspaceId)
     const ends = await feedEnds(ctx)
     const after = request.after ?? ends.forgotten
     refuseOutside(after, ends)
-    const rows = await readEvents(ctx, { after, limit, types, resource, recordId })
-    const data = rows.slice(0, limit).map(shown)
-    if (rows.length > limit) return { data, page: { hasMore: true, nextCursor: data.at(-1)!.sequence } }
+    const rows = await readEvents(ctx, { after, limit, types, resource, recordId, bytes })
+    const fitting = rows.slice(0, limit).filter(row => row.data !== null)
+    const data = fitting.map(shown)
+    if (rows.length > data.length) return { data, page: { hasMore: true, nextCursor: data.at(-1)!.sequence } }
     const seen = recordId === undefined ? BigInt(after) + BigInt(scannedAtMost) : BigInt(ends.sequence)
     if (seen < BigInt(ends.sequence)) return { data, page: { hasMore: true, nextCursor: String(seen) } }
     return {
@@ -122,9 +137,21 @@ export class Feed {
     }
   }
 
-  /** The first page that is not empty, or an empty one after `ms`, when the reader is gone or the process stops. */
+  /**
+   * The first page that is not empty, or an empty one after `ms`, when the reader is gone or the process stops. Who
+   * reads is asked anew before each page.
+   */
   async nextPage(ctx: Context, request: FeedRequest, ms: number): Promise<FeedPage> {
     if (ms === 0) return this.page(ctx, request)
+    return this.awaited(ctx, () => renewed(ctx), request, ms)
+  }
+
+  private async awaited(
+    ctx: Context,
+    reader: () => Promise<Context>,
+    request: FeedRequest,
+    ms: number
+  ): Promise<FeedPage> {
     const gone = ctx.gone?.()
     const deadline = Date.now() + ms
     for (let after = request.after; ;) {
@@ -133,7 +160,7 @@ export class Feed {
       const signal = gone ? AbortSignal.any([gone, found.signal]) : found.signal
       const changed = this.watch.changed(ctx.workspaceId, Math.max(0, deadline - Date.now()), signal)
       try {
-        const page = await this.page(ctx, { ...request, after })
+        const page = await this.page(await reader(), { ...request, after })
         if (page.data.length > 0 || Date.now() >= deadline || gone?.aborted === true || this.watch.closed)
           return page
         after = page.page.nextCursor
@@ -144,13 +171,17 @@ export class Feed {
     }
   }
 
-  /** Pages without end, an empty one now and then while nothing happens; a reader that is slow is waited for. */
-  async *follow(ctx: Context, request: FeedRequest, first: FeedPage): AsyncGenerator<readonly Event[]> {
+  /**
+   * Pages without end, an empty one now and then while nothing happens; a reader that is slow is waited for. Whether it
+   * may still read is for who passes the pages on.
+   */
+  async *follow(ctx: Context, request: FeedRequest, first: FeedPage): AsyncGenerator<Portion<Event>> {
     const gone = ctx.gone?.()
-    for (let page = first; ;) {
-      yield page.data
-      if (gone?.aborted === true || this.watch.closed) return
-      page = await this.nextPage(ctx, { ...request, after: page.page.nextCursor }, heartbeatMs)
+    for (let page = first; gone?.aborted !== true;) {
+      yield { data: page.data, position: page.page.nextCursor }
+      if (this.watch.closed) return
+      const next = { ...request, after: page.page.nextCursor }
+      page = await this.awaited(ctx, () => Promise.resolve(ctx), next, heartbeatMs)
     }
   }
 }

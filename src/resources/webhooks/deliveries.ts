@@ -1,8 +1,10 @@
 import sql, { empty } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
+import { may } from '../../kernel/authorize.js'
 import { notFound, parameterError } from '../../kernel/errors.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
 import { findRecord } from '../../kernel/read.js'
+import { allResources } from '../../kernel/resource.js'
 import {
   About,
   Bool,
@@ -56,7 +58,8 @@ const attemptSchema = Closed({
   error: Nullable(Text(1000))
 })
 
-const columns = sql`d.event_id as id, nullif(d.sequence, 0)::text as sequence, d.type, d.resource, d.record_id as "recordId",
+const columns = sql`d.event_id as id, nullif(d.sequence, 0)::text as sequence, d.type, d.resource,
+  case when d.sequence = 0 then d.webhook_id else d.record_id end as "recordId",
   d.status, d.attempts, d.next_attempt_at as "nextAttemptAt", d.created_at as "createdAt",
   d.delivered_at as "deliveredAt", a.response_status as "lastStatus", a.error as "lastError"`
 
@@ -83,6 +86,12 @@ function decode(cursor: string): { at: string; id: string } {
   return { at, id: id! }
 }
 
+// Of what happens to records that the caller may not read the log tells nothing.
+const readableTo = (ctx: Context) =>
+  allResources()
+    .filter(r => may(ctx, r.permissions.read))
+    .map(r => r.name)
+
 interface Page {
   status?: string | undefined
   recordId?: string | undefined
@@ -96,8 +105,9 @@ async function deliveriesOf(ctx: Context, id: string, { status, recordId, after,
   const rows = await ctx.db.query<Delivery>(sql`
     select ${columns} from webhook_deliveries d ${lastAttempt}
     where d.workspace_id = ${ctx.workspaceId} and d.webhook_id = ${id}
+      and d.resource = any(${readableTo(ctx)}::text[])
       ${status === undefined ? empty : sql`and d.status = ${status}`}
-      ${recordId === undefined ? empty : sql`and d.record_id = ${recordId}`}
+      ${recordId === undefined ? empty : sql`and (d.record_id = ${recordId} or d.sequence = 0 and d.webhook_id = ${recordId})`}
       ${last ? sql`and (d.created_at, d.event_id) < (${last.at}::timestamptz, ${last.id}::uuid)` : empty}
     order by d.created_at desc, d.event_id desc limit ${limit + 1}`)
   const data = rows.slice(0, limit)
@@ -131,7 +141,8 @@ export const deliveryReads: Operation[] = [
     ...common,
     name: 'webhooks.deliveries',
     summary: 'List the deliveries of a webhook, latest first',
-    description: 'As with all of its log, the credential must see all records.',
+    description:
+      'As with all of its log, the credential must see all records; it is told of those of kinds that it may read.',
     rest: 'GET /webhooks/:id/deliveries',
     graphql: 'webhookDeliveries',
     params: byId,
@@ -166,6 +177,7 @@ export const deliveryReads: Operation[] = [
     async run(ctx, { id, deliveryId }) {
       refuseLimited(ctx)
       const delivery = await deliveryOf(ctx, id, deliveryId)
+      if (!readableTo(ctx).includes(delivery.resource)) throw notFound('delivery')
       return { ...delivery, log: await attemptsOf(ctx, id, deliveryId) }
     }
   })

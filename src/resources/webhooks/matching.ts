@@ -2,15 +2,19 @@ import sql, { join, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { fieldError } from '../../kernel/errors.js'
 import { authorize, may } from '../../kernel/authorize.js'
+import { noSuchType, typesMatching } from '../../kernel/event-types.js'
 import {
+  checkValue,
   condition,
+  count,
   customCondition,
   operatorsOf,
   reject,
   type Operator,
   type Scan
 } from '../../kernel/filter-values.js'
-import { allResources, type FieldInfo, type Resource } from '../../kernel/resource.js'
+import { type FieldInfo, type Resource } from '../../kernel/resource.js'
+import { Id } from '../../kernel/schema.js'
 import { escapePointer, suggestion } from '../../kernel/validate.js'
 
 export type EventFilter = Record<string, unknown>
@@ -20,32 +24,19 @@ type Transition = (typeof transitions)[number]
 
 const isTransition = (name: string): name is Transition => transitions.some(t => t === name)
 
+const hasTransitions = ({ kind }: FieldInfo) => kind !== 'customFields' && operatorsOf[kind].includes('eq')
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The resources whose events such a type stands for. */
-export function resourcesOf(type: string): Resource[] {
-  const prefix = type.split('.')[0]!
-  return allResources().filter(r => prefix === '*' || r.eventName === prefix)
-}
+const resourcesOf = (type: string): Resource[] => [...new Set(typesMatching(type).map(t => t.resource))]
 
 /** Refuses names that no event has, and types of which this credential may read none. */
 export function checkTypes(ctx: Pick<Context, 'scopes'>, types: readonly string[]): void {
   types.forEach((type, i) => {
     const found = resourcesOf(type)
-    if (found.length === 0) {
-      const prefix = type.split('.')[0]!
-      const hint = suggestion(
-        prefix,
-        allResources().map(r => r.eventName)
-      )
-      throw fieldError(
-        'invalid_input',
-        `/types/${i}`,
-        `${type} is not a type of events.${hint}`,
-        'unknown_type'
-      )
-    }
+    if (found.length === 0) throw fieldError('invalid_input', `/types/${i}`, noSuchType(type), 'unknown_type')
     if (!found.some(r => may(ctx, r.permissions.read))) authorize(ctx, found[0]!.permissions.read)
   })
 }
@@ -75,11 +66,21 @@ function transition(scan: Scan, field: FieldInfo, name: Transition, value: unkno
     : sql`(${met} and ${had(field)})`
 }
 
-function operator(scan: Scan, field: FieldInfo, name: string, path: string, extra: boolean): Operator {
+const linkedId = Id()
+
+// The links of the record as the event tells them: by now the record may have others, or be gone.
+function linked(scan: Scan, field: FieldInfo, value: unknown, path: string): Sql {
+  count(scan, 'conditions', path)
+  checkValue(scan, linkedId, value, path)
+  const { member } = field.schema['x-link']!
+  return sql`${raw(`n."${field.column}"`)} @> jsonb_build_array(jsonb_build_object(${member}::text, ${value}::uuid))`
+}
+
+function operator(scan: Scan, field: FieldInfo, name: string, path: string): Operator {
   const allowed = operatorsOf[field.kind]
   const found = allowed.find(o => o === name)
   if (found) return found
-  const names = [...allowed, ...(extra ? transitions : [])].join(', ')
+  const names = [...allowed, ...(hasTransitions(field) ? transitions : [])].join(', ')
   reject(scan, path, 'unknown_operator', `${field.name} can be filtered with ${names}.`)
 }
 
@@ -89,9 +90,9 @@ function tests(scan: Scan, field: FieldInfo, value: unknown, path: string): Sql[
   }
   return Object.entries(value).map(([name, v]) => {
     const at = `${path}/${escapePointer(name)}`
-    if (isTransition(name) && operatorsOf[field.kind].includes('eq'))
-      return transition(scan, field, name, v, at)
-    return condition(scan, field, 'n', operator(scan, field, name, at, true), v, at)
+    if (isTransition(name) && hasTransitions(field)) return transition(scan, field, name, v, at)
+    const found = operator(scan, field, name, at)
+    return field.kind === 'links' ? linked(scan, field, v, at) : condition(scan, field, 'n', found, v, at)
   })
 }
 
@@ -102,7 +103,7 @@ function customTests(scan: Scan, field: FieldInfo, value: unknown, path: string)
     if (!isObject(ops)) reject(scan, at, 'type', 'Give an object of operators.')
     return Object.entries(ops).map(([name, v]) => {
       const place = `${at}/${escapePointer(name)}`
-      return customCondition(scan, field, 'n', key, operator(scan, field, name, place, false), v, place)
+      return customCondition(scan, field, 'n', key, operator(scan, field, name, place), v, place)
     })
   })
 }

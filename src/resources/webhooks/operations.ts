@@ -1,6 +1,7 @@
 import sql from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { KithError, notFound } from '../../kernel/errors.js'
+import { payloadVersion } from '../../kernel/event-types.js'
 import { sequenceWithin } from '../../kernel/events.js'
 import { operation, record, value, type Operation } from '../../kernel/operation.js'
 import { findRecord, type RecordRow } from '../../kernel/read.js'
@@ -138,6 +139,7 @@ const testWebhook = operation({
       id: eventId,
       sequence: null,
       type: 'webhook.test',
+      payloadVersion,
       resource: webhooks.name,
       recordId: webhook.id,
       occurredAt: now,

@@ -2,6 +2,7 @@ import sql, { empty } from 'sql-template-tag'
 import { may } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { fieldError, KithError, notFound } from '../../kernel/errors.js'
+import { feedEnds } from '../../kernel/events.js'
 import { operation, value, type Operation } from '../../kernel/operation.js'
 import { allResources } from '../../kernel/resource.js'
 import { About, Closed, Enum, Instant, Integer, Nullable, Type } from '../../kernel/schema.js'
@@ -30,9 +31,11 @@ export const readableBy = (...grants: ReadonlySet<string>[]) =>
     .filter(r => grants.every(scopes => may({ scopes }, r.permissions.read)))
     .map(r => r.name)
 
-const anew = sql`status = 'pending', failures = 0, failing_since = null, next_attempt_at = null, delivered_at = null`
+const anew = sql`status = 'pending', round = t.round + 1, failures = 0, failing_since = null, next_attempt_at = null, delivered_at = null`
 
-/** Has the worker look at the endpoint, and counts what is given up. */
+const leftOut = sql`status = 'skipped', round = t.round + 1, next_attempt_at = null`
+
+/** Has the worker look at the endpoint, and shows on it what is given up and since when something waits. */
 async function wake(ctx: Context, id: string): Promise<void> {
   const n = await countGivenUp(ctx.db, ctx.workspaceId, id)
   await ctx.db.query(sql`
@@ -40,7 +43,10 @@ async function wake(ctx: Context, id: string): Promise<void> {
       update webhook_states set due_at = now()
       where workspace_id = ${ctx.workspaceId} and webhook_id = ${id}
     )
-    update webhooks set failed_deliveries = ${n}
+    update webhooks set failed_deliveries = ${n}, oldest_undelivered_at = (
+      select d.occurred_at from webhook_deliveries d
+      where d.workspace_id = ${ctx.workspaceId} and d.webhook_id = ${id} and d.status = 'pending'
+      order by d.sequence limit 1)
     where workspace_id = ${ctx.workspaceId} and id = ${id}`)
 }
 
@@ -80,12 +86,22 @@ async function replay(ctx: Context, id: string, { from, to, since, until }: Rang
 
 const restart = (ctx: Context, id: string, { from, to, since, until }: Range) =>
   ctx.db.query<{ sequence: string }>(sql`
-    update webhook_deliveries set ${anew}
+    update webhook_deliveries t set ${anew}
     where workspace_id = ${ctx.workspaceId} and webhook_id = ${id} and status = 'failed'
       and sequence between ${from ?? '1'}::bigint and ${to ?? '999999999999999999'}::bigint
       ${since === undefined ? empty : sql`and occurred_at >= ${since}::timestamptz`}
       ${until === undefined ? empty : sql`and occurred_at <= ${until}::timestamptz`}
     returning sequence::text as sequence`)
+
+async function refuseForgotten(ctx: Context, from: string): Promise<void> {
+  const { forgotten } = await feedEnds(ctx)
+  if (forgotten === '0' || BigInt(from) > BigInt(forgotten)) return
+  const message = `Events up to ${forgotten} are no longer kept: those after it can be sent.`
+  throw new KithError('events_forgotten', message, {
+    errors: [{ in: 'body', pointer: '/from', code: 'forgotten', message }],
+    extra: { startAfter: forgotten }
+  })
+}
 
 const greatest = (rows: { sequence: string }[]) =>
   rows.reduce((most, { sequence }) => (BigInt(sequence) > most ? BigInt(sequence) : most), 0n)
@@ -95,6 +111,7 @@ async function resendRange(ctx: Context, id: string, range: Range & { status?: s
     throw fieldError('invalid_input', '/from', 'Say from which sequence on, or since when.', 'required')
   }
   const failed = range.status === 'failed'
+  if (!failed && range.from !== undefined) await refuseForgotten(ctx, range.from)
   await lockEndpoint(ctx.db, ctx.workspaceId, id)
   const rows = failed ? await restart(ctx, id, range) : await replay(ctx, id, range)
   await wake(ctx, id)
@@ -105,7 +122,7 @@ async function resendRange(ctx: Context, id: string, range: Range & { status?: s
 async function settle(ctx: Context, id: string, deliveryId: string, skip: boolean) {
   await lockEndpoint(ctx.db, ctx.workspaceId, id)
   const rows = await ctx.db.query(sql`
-    update webhook_deliveries set ${skip ? sql`status = 'skipped', next_attempt_at = null` : anew}
+    update webhook_deliveries t set ${skip ? leftOut : anew}
     where workspace_id = ${ctx.workspaceId} and webhook_id = ${id} and event_id = ${deliveryId}
       ${skip ? sql`and status in ('failed', 'pending')` : empty} returning 1`)
   const delivery = await deliveryOf(ctx, id, deliveryId)

@@ -20,7 +20,7 @@ const most = 2147483647
 /** `deal.stage_changed`, `deal.*`, `*.deleted` or `*`. */
 export const EventType = () =>
   Text(100, {
-    pattern: '^(\\*|(\\*|[a-z][a-z_]*)\\.(\\*|[a-z][a-z_]*))$',
+    pattern: '^(\\*|\\*\\.[a-z][a-z_]*|[a-z][a-z_]*\\.(\\*|[a-z][a-z_]*))$',
     examples: ['deal.*']
   })
 
@@ -76,8 +76,12 @@ export const webhooks = resource({
     ),
     lastDeliveredAt: About('When a request last succeeded, to the second.', Nullable(Instant())),
     lastFailureAt: About('When a request last failed, to the second.', Nullable(Instant())),
+    lastError: About(
+      'Why it is failing, parked or disabled: what went wrong last; null after a success.',
+      Nullable(Text(1000, { examples: ['It answered 500.'] }))
+    ),
     oldestUndeliveredAt: About(
-      'When the oldest event occurred that is yet to be delivered; null where all is.',
+      'When the oldest event occurred that is yet to be delivered; null where all is. Disabled or parked it tells so within seconds, of the next events of its types.',
       Nullable(Instant())
     ),
     parkedAt: About('When it was parked; null unless it is.', Nullable(Instant())),
@@ -97,8 +101,8 @@ export const webhooks = resource({
     parked: 'A webhook was parked: nothing could be delivered for the whole schedule.',
     resumed: 'A parked or failing webhook was told to go on.',
     disabled: 'A webhook was switched off by its receiver or for its rights.',
-    delivery_failed: 'An event could not be delivered while others could.',
-    test: 'A test event, for the one endpoint alone.'
+    delivery_failed: 'An event could not be delivered while others could.'
   },
+  unsequenced: { test: 'A test event, for the one endpoint alone.' },
   filters: ['url', 'types', 'enabled', 'status', 'parkedAt', 'lastDeliveredAt', 'lastFailureAt']
 })

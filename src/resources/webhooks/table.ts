@@ -33,6 +33,7 @@ export const webhooks = pgTable(
     failedDeliveries: integer('failed_deliveries').notNull().default(0),
     lastDeliveredAt: instant('last_delivered_at'),
     lastFailureAt: instant('last_failure_at'),
+    lastError: text('last_error'),
     oldestUndeliveredAt: instant('oldest_undelivered_at'),
     parkedAt: instant('parked_at'),
     previousSecretExpiresAt: instant('previous_secret_expires_at'),
@@ -61,6 +62,7 @@ export const webhookStates = pgTable(
     /** The last sequence that was looked at for this endpoint. */
     cursor: bigint('cursor', { mode: 'bigint' }).notNull(),
     leaseId: uuid('lease_id'),
+    /** Of one that is in nobody's hands: until when it was in somebody's. */
     leaseUntil: instant('lease_until'),
     /** When a delivery is due; null while there is none. */
     dueAt: instant('due_at'),
@@ -95,6 +97,8 @@ export const webhookDeliveries = pgTable(
     /** Failed attempts since it was last begun anew. */
     failures: integer('failures').notNull().default(0),
     failingSince: instant('failing_since'),
+    /** Grows when an operator has it begun anew or left out: what is under way then decides nothing any more. */
+    round: integer('round').notNull().default(0),
     nextAttemptAt: instant('next_attempt_at'),
     createdAt: instant('created_at').notNull(),
     deliveredAt: instant('delivered_at'),

@@ -83,8 +83,23 @@ function checked(checkUrl: CheckUrl) {
   }
 }
 
+const mostWebhooks = 100
+
+// Whoever makes or restores one waits for the others, so that no two take the last place.
+async function makeRoom(ctx: Context, more: number): Promise<void> {
+  if (more === 0) return
+  await ctx.db.query(
+    sql`select pg_advisory_xact_lock(hashtextextended(${`webhooks\n${ctx.workspaceId}`}, 0))`
+  )
+  const [row] = await ctx.db.query<{ n: number }>(sql`
+    select count(*)::int as n from webhooks where workspace_id = ${ctx.workspaceId} and deleted_at is null`)
+  if (row!.n + more <= mostWebhooks) return
+  throw fieldError('unprocessable', '', `A workspace has at most ${mostWebhooks} webhooks.`, 'too_many')
+}
+
 // An endpoint's place in the feed is its end.
 async function create(ctx: Context, rows: readonly NewRow[]) {
+  await makeRoom(ctx, rows.length)
   const made = await createRecords(
     ctx,
     webhooks,
@@ -102,7 +117,13 @@ async function create(ctx: Context, rows: readonly NewRow[]) {
 }
 
 /** What makes an endpoint start afresh: nothing counts against it. */
-export const fresh = { status: 'active', statusReason: null, parkedAt: null, consecutiveFailures: 0 }
+export const fresh = {
+  status: 'active',
+  statusReason: null,
+  parkedAt: null,
+  consecutiveFailures: 0,
+  lastError: null
+}
 
 /** Has the worker try at once what waits after failures. */
 export async function tryAtOnce(ctx: Context, ids: readonly string[]): Promise<void> {
@@ -119,6 +140,7 @@ export async function tryAtOnce(ctx: Context, ids: readonly string[]): Promise<v
 
 // Enabling starts afresh; disabling keeps the place.
 async function change(ctx: Context, rows: readonly ChangeRow[]) {
+  await makeRoom(ctx, rows.filter(r => r.patch.deletedAt === null).length)
   const switched = rows.filter(r => typeof r.patch.enabled === 'boolean')
   const before = await known(
     ctx,
