@@ -1,5 +1,4 @@
 import fc from 'fast-check'
-import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import { testApp } from './helpers/app.js'
 import { asksOf, end, type Ask } from './helpers/figure-asks.js'
@@ -11,7 +10,7 @@ import {
   survivalLaws,
   weightedLaws
 } from './helpers/figure-laws.js'
-import { addsUp, check, explains, idsBehind, sameNumbers } from './helpers/figure-parts.js'
+import { addsUp, explains, idsBehind, same, sameNumbers } from './helpers/figure-parts.js'
 import { done } from './helpers/funnel.js'
 import {
   date,
@@ -35,9 +34,6 @@ const newPlace = async (name: string) => emptyPlace((await workspaceOf(app, name
 
 const figure = ({ request }: Place, { name, given }: Pick<Ask, 'name' | 'given'>, more: object = {}) =>
   done(request('POST', `/v1/metrics/${name}`, { ...given, ...more }))
-
-const same = (found: unknown, wanted: unknown, what: string) =>
-  check(isDeepStrictEqual(found, wanted), what, found, wanted)
 
 const dated = { USD: { '-3': '0.9', 30: '0.95', 75: '0.97' }, GBP: { '-3': '1.2', 60: '1.15' } }
 
@@ -135,9 +131,10 @@ async function leadsGoOn(request: Request, deals: readonly string[]): Promise<vo
   for (const [i, { id, status }] of (data as Json[]).entries()) {
     for (const next of nextStatuses[status as string]![i % 2]!)
       await done(request('PATCH', `/v1/leads/${id as string}`, { status: next }))
-    const free = await done(request('GET', `/v1/deals/${deals[i]!}`))
+    if (i % 2 === 1 || i >= deals.length) continue
+    const deal = await done(request('GET', `/v1/deals/${deals[i]!}`))
     // A deal of nobody would become one of the lead's company, and that is no fact of a moment.
-    if (free.leadId === null && free.companyId !== null && i % 2 === 0)
+    if (deal.leadId === null && deal.companyId !== null)
       await done(request('POST', `/v1/leads/${id as string}/convert`, { deal: { id: deals[i] } }))
   }
 }
@@ -148,7 +145,7 @@ async function pastStays(
   written: { deals: string[]; leads: string[] },
   other: History
 ): Promise<void> {
-  const asks = asksOf(place).filter(a => a.name !== 'lead-score')
+  const asks = asksOf(place)
   const before = await answersOf(place, asks, {})
   await goesOn(place, written, 126)
   const { request } = place
@@ -175,8 +172,7 @@ async function laws(place: Place): Promise<void> {
   const asked = { pipelineId: pipeline.id, asOf: end }
   const ask = (name: string, more: object = {}) =>
     done(request('POST', `/v1/metrics/${name}`, { ...asked, ...more }))
-  for (const cohort of ['created', 'closed'])
-    for (const { value } of [await ask('funnel', { cohort })]) funnelLaws({ value })
+  for (const cohort of ['created', 'closed']) funnelLaws(await ask('funnel', { cohort }))
   for (const period of [{}, { from: instant(20), to: instant(70) }]) flowLaws(await ask('stage-flow', period))
   const churn = await done(request('POST', '/v1/metrics/churn', { asOf: end, tenures: [0, 1, 2, 3, 4] }))
   survivalLaws(
@@ -238,12 +234,12 @@ const sorted = ({ value, groups }: Json) => ({
   )
 })
 
+// One rich history a run of the tests; a failure tells the seed that makes it again.
 const runs = { numRuns: 1, endOnFailure: true }
 
 t.test('parts, ids, zones and the past, of every figure and any history', async t => {
-  let n = 0
   const holds = fc.asyncProperty(history, history, async (past, other) => {
-    const place = await newPlace(`world${++n}`)
+    const place = await newPlace('world')
     await rates(place.request, dated)
     const written = await tell(place, past)
     for (const asked of asksOf(place)) {
@@ -257,10 +253,9 @@ t.test('parts, ids, zones and the past, of every figure and any history', async 
 })
 
 t.test('rates of 1 change nothing, and money alone scales with amounts', async t => {
-  let n = 0
   const holds = fc.asyncProperty(history, fc.constantFrom(3, 10), async (past, by) => {
     const plain = async (name: string, how: Told) => {
-      const place = await newPlace(`${name}${++n}`)
+      const place = await newPlace(name)
       await rates(place.request, { USD: { '-3': '1', 20: '1' }, GBP: { '-3': '1' } })
       await tell(place, past, how)
       return told(place)
@@ -273,5 +268,5 @@ t.test('rates of 1 change nothing, and money alone scales with amounts', async t
       scales(sorted(more[i]!), sorted(answer), by, `${String(answer.title)} times ${by}`)
     }
   })
-  await t.resolves(fc.assert(holds, { numRuns: 1, endOnFailure: true }))
+  await t.resolves(fc.assert(holds, runs))
 })

@@ -138,6 +138,20 @@ t.test('a weighted forecast is linear in amounts and no more than they are', asy
   await t.resolves(fc.assert(holds, { numRuns: 20 }))
 })
 
+t.test('no chance is above 1 where every deal was won', async t => {
+  const here = await world('all won')
+  const deal = (days: number, won: boolean): Row[] => {
+    const values = { amount: '100', currency: 'EUR' as const, expectedCloseDate: null }
+    const close = { ...values, at: start + 20 * 24 * hour, stage: 'won' as const }
+    return [{ ...values, at: start + (20 - days) * 24 * hour, stage: 'a' }, ...(won ? [close] : [])]
+  }
+  await store(here, [...[10, 11, 12, 13, 14].map(days => deal(days, true)), deal(8, false)])
+  const window = { asOf: iso(start + 20 * 24 * hour), from: day(20), to: day(60), deals: 'open', backtest: 0 }
+  const { value } = await ask(here, 'forecast', { ...window, methods: ['win_rate', 'age_conditional'] })
+  for (const method of value.methods as Json[])
+    t.match(method, { expectedWon: 1, value: '100', sd: '0' }, method.method as string)
+})
+
 t.test('nothing, and no deals of others', async t => {
   const empty = await workspaceOf(app, 'empty')
   for (const name of ['forecast', 'forecast-waterfall']) {

@@ -147,6 +147,26 @@ export function asksOf({ pipeline: { id: pipelineId } }: Place): Ask[] {
       }
     ),
     ask(
+      'lifetime-value',
+      { method: 'simple' },
+      {
+        groupBy: byOrder,
+        adds: /^\/(customers|customersWithValue|orders|orderDays)$/,
+        several: /\/(orders|orderDays)$/,
+        zoneless: /^\/(customers|orders)$/
+      }
+    ),
+    ask(
+      'lifetime-value',
+      { basis: 'subscriptions' },
+      {
+        groupBy: [['plan'], ['owner.name']],
+        adds: /^\/(customers|customersWithValue|orders|orderDays|total)$/,
+        several: /\/(orders|orderDays)$/,
+        zoneless: /^\/customers$/
+      }
+    ),
+    ask(
       'churn',
       {},
       {

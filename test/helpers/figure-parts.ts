@@ -65,14 +65,37 @@ export function addsUp(parts: readonly unknown[], whole: unknown, adds: RegExp, 
   }
 }
 
+const isNumber = (value: unknown): value is number | string =>
+  typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value))
+
+/** Whether two numbers or decimals are the same; sums of fractions may differ in their last digits. */
+const equal = (a: unknown, b: unknown): boolean =>
+  a === b ||
+  (typeof a === typeof b &&
+    isNumber(a) &&
+    isNumber(b) &&
+    Math.abs(Number(a) - Number(b)) <= 1e-9 * Math.max(1, Math.abs(Number(b))))
+
+/** Where two answers differ; nothing where they are the same. */
+function differences(a: unknown, b: unknown, path = ''): unknown[] {
+  if (equal(a, b)) return []
+  if (typeof a !== 'object' || typeof b !== 'object' || !a || !b) return [[path, a, b]]
+  const names = new Set([...Object.keys(a), ...Object.keys(b)])
+  return [...names].flatMap(name => differences((a as Json)[name], (b as Json)[name], `${path}/${name}`))
+}
+
+/** Two answers are the same. */
+export function same(found: unknown, wanted: unknown, what: string): void {
+  const differ = differences(found, wanted)
+  check(differ.length === 0, what, differ.slice(0, 20))
+}
+
 /** Numbers of two answers are the same, as far as they are picked. */
 export function sameNumbers(found: unknown, wanted: unknown, picked: RegExp, what: string): void {
   const [a, b] = [leaves(found), leaves(wanted)]
   const paths = [...new Set([...a.keys(), ...b.keys()])].filter(path => picked.test(path))
-  const differ = paths
-    .filter(path => a.get(path) !== b.get(path))
-    .map(path => [path, a.get(path), b.get(path)])
-  check(paths.length > 0 && differ.length === 0, what, differ)
+  const differ = paths.filter(path => !equal(a.get(path), b.get(path)))
+  check(paths.length > 0 && differ.length === 0, what, differ.map(path => [path, a.get(path), b.get(path)])) // prettier-ignore
 }
 
 const at = (value: unknown, pointer: readonly string[]): unknown =>
@@ -93,7 +116,7 @@ export function idsBehind({ explain }: Json): Map<string, string[]> {
   return found
 }
 
-const measure = /meanCycleDays$|PerCustomer$|Retention$/
+const measure = /meanCycleDays$|PerCustomer$|PerMonth$|Retention$|Churn$/
 
 /** Numbers that are not as many as the ids behind them. */
 export interface Unlike {

@@ -55,7 +55,8 @@ function byStage(snapshot: Snapshot): Weigh {
 // The share of those still open at an age that are won within the window.
 function within(curve: SurvivalCurve, age: number, { moment: { lead, horizon } }: Snapshot): number {
   const by = (days: number) => incidenceAt(curve, 0, age + days)
-  return (by(horizon ?? Infinity) - by(lead)) / survivalAt(curve, age)
+  // Where all of them are won, rounding would make it a little more than 1.
+  return Math.min(1, (by(horizon ?? Infinity) - by(lead)) / survivalAt(curve, age))
 }
 
 function byAge(snapshot: Snapshot): Weigh {

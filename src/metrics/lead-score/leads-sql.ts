@@ -3,6 +3,7 @@ import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { leads } from '../../resources/leads/resource.js'
 import type { Cuts } from '../counted.js'
+import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, type Frame } from '../period.js'
 
 /** What came of a lead. */
@@ -32,17 +33,17 @@ export interface SettledRow {
   test: boolean | null
 }
 
-const won = (ctx: Context, { asOf, knownAt }: Frame) => sql`exists (
+const won = (ctx: Context, frame: Frame) => sql`${linked(ctx, frame)} and exists (
   select from deals x where x.workspace_id = ${ctx.workspaceId} and x.deleted_at is null
     and (x.lead_id = l.id or x.id = l.deal_id) and (
       select h.kind from deal_history h
       where h.workspace_id = ${ctx.workspaceId} and h.deal_id = x.id and h.stage_id is not null
-        and h.at <= ${asOf}::timestamptz and h.recorded_at <= ${knownAt}::timestamptz
+        and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
       order by h.at desc, h.seq desc limit 1) = 'won')`
 
 /** The columns `outcome`, whether a lead was a success, and `closed`, whether it is settled even if it was none. */
 export const outcomeColumns = (ctx: Context, { frame, outcome, maturityDays }: OutcomeQuery): Sql => sql`
-  ${outcome ?? won(ctx, frame)} as outcome, coalesce(l.unqualified_at <= ${frame.asOf}::timestamptz, false)
+  ${outcome ?? won(ctx, frame)} as outcome, ${givenUp(ctx, frame)}
     or l.captured_at <= ${frame.asOf}::timestamptz - make_interval(days => ${maturityDays}::int) as closed`
 
 /** The condition on the leads `l` that they are there as of the figure, and asked for. */
