@@ -46,10 +46,13 @@ export async function fill(
   await client.query(`insert into contacts (${common}, first_name)
     select ${row('b', start)}, 'Contact ' || n from ${fillTable('contacts')}`)
   await client.query(`create temporary table made as
-    select n, opened, steps, ended, speed, case when ended < 0.3 then 'open' when ended < 0.6 then 'won' else 'lost' end as status
-    from (select n, ${start} + random() * interval '1000 days' as opened, 1 + floor(random() * 4.6)::int as steps,
-      random() as ended, 1 + random() * 30 as speed from ${fillTable('deals')}) d`)
-  await client.query(`update made set steps = least(steps, 4)`)
+    select d.*, least(opened + (steps - (status = 'open')::int) * speed * interval '1 day', now()) as entered
+    from (
+      select n, opened, least(steps, 4) as steps, speed,
+        case when ended < 0.3 then 'open' when ended < 0.6 then 'won' else 'lost' end as status
+      from (select n, ${start} + random() * interval '1000 days' as opened, 1 + floor(random() * 4.6)::int as steps,
+        random() as ended, 1 + random() * 30 as speed from ${fillTable('deals')}) r
+    ) d`)
   await client.query(`insert into leads (${common}, first_name, captured_at, source_channel, status, qualified_at,
       converted_at, company_id, contact_id)
     select ${row('d', 'at')}, 'Lead ' || n, at, ${channels}[1 + (n * 7) % 6],
@@ -60,24 +63,23 @@ export async function fill(
     from (select n, coalesce(m.opened - interval '6 days', ${start} + random() * interval '1000 days') as at
       from ${fillTable('leads')} left join made m using (n)) l`)
   await client.query(`insert into deals (${common}, name, pipeline_id, stage_id, status, stage_rows, opened_at,
-      stage_entered_at, furthest_position, amount, currency, company_id, primary_contact_id, source_channel,
-      closed_at, expected_close_date, probability, lead_id)
-    select ${row('c', 'opened')}, 'Deal ' || n, '${pipeline.id}',
-      case status when 'won' then '${won}'::uuid when 'lost' then '${lost}' else (array[${open.join()}])[steps] end,
-      status, steps + (status <> 'open')::int, opened, opened + steps * speed * interval '1 day', steps,
+      stage_entered_at, furthest_position, way, way_from, way_recorded_at, amount, currency, company_id,
+      primary_contact_id, source_channel, closed_at, expected_close_date, probability, lead_id)
+    select '${workspace}', ${idOf('c', 'n')}, opened, entered, 'Deal ' || n, '${pipeline.id}', way[cardinality(way)],
+      status, cardinality(way), opened, entered, steps - 1, way, opened, entered,
       round((random() * 10000)::numeric, 2), 'EUR', ${idOf('a', some('companies', 'n'))},
-      ${idOf('b', some('contacts', 'n'))}, ${channels}[1 + n % 6],
-      case when status <> 'open' then opened + steps * speed * interval '1 day' end,
-      (opened + interval '120 days')::date, 0.2 * steps,
+      ${idOf('b', some('contacts', 'n'))}, ${channels}[1 + n % 6], case when status <> 'open' then entered end,
+      (opened + interval '120 days')::date, 0.2,
       case when n <= ${count('leads')} / 2 then ${idOf('d', 'n')} end
-    from made`)
+    from made, lateral (select (array[${open.join()}])[1:steps] || case status
+      when 'won' then array['${won}'::uuid] when 'lost' then array['${lost}'::uuid] else '{}' end as way) w`)
   await client.query(`update leads t set deal_id = d.id from deals d
     where t.workspace_id = '${workspace}' and d.workspace_id = '${workspace}' and d.lead_id = t.id`)
   await client.query(`insert into deal_history (workspace_id, deal_id, seq, at, recorded_at, actor_type, pipeline_id,
       stage_id, position, kind, stage_name, pipeline_name, valued, amount, currency, probability, expected_close_date)
     select '${workspace}', ${idOf('c', 'n')}, step, least(at, now()), least(at, now()), 'system', '${pipeline.id}',
       case when step <= steps then (array[${open.join()}])[step] when m.status = 'won' then '${won}'::uuid else '${lost}' end,
-      step, case when step <= steps then 'open' else m.status end, 'Stage', 'Sales', step = 1,
+      step - 1, case when step <= steps then 'open' else m.status end, 'Stage', 'Sales', step = 1,
       case when step = 1 then d.amount end, case when step = 1 then 'EUR' end,
       case when step = 1 then 0.2::float8 end, case when step = 1 then d.expected_close_date end
     from made m join deals d on d.workspace_id = '${workspace}' and d.id = ${idOf('c', 'n')},

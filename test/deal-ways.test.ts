@@ -70,3 +70,32 @@ t.test('what deals say themselves is what their histories say', async t => {
   )
   t.pass('every answer was the same')
 })
+
+t.test('a move that is recorded later puts no deal into another period of what was known', async t => {
+  const { request, pipeline } = await emptyPlace((await workspaceOf(app, 'opened')).request)
+  const ask = async (name: string, more: object) =>
+    (await done(
+      request('POST', `/v1/metrics/${name}`, {
+        pipelineId: pipeline.id,
+        from: '2025-08-01',
+        to: '2025-09-01',
+        ...more
+      })
+    )) as { value: { deals: number; n: number } }
+  const history = [{ stageId: pipeline.stage.a, at: '2025-08-02T00:00:00Z' }]
+  const { id } = await done(request('POST', '/v1/deals', { name: 'Late', history }))
+  const { asOf, knownAt } = await done(request('GET', '/v1/metrics/churn'))
+  await done(
+    request('POST', `/v1/deals/${id as string}/move`, {
+      stageId: pipeline.stage.b,
+      at: '2025-07-20T00:00:00Z'
+    })
+  )
+  for (const [more, deals] of [
+    [{ asOf, knownAt }, 1],
+    [{}, 0]
+  ] as const) {
+    t.equal((await ask('funnel', more)).value.deals, deals)
+    t.equal((await ask('time-to-close', more)).value.n, deals)
+  }
+})

@@ -6,6 +6,8 @@ import {
   dealConversion,
   mayBeClosed,
   mayBeIn,
+  mayBeOpened,
+  openedThen,
   stageNow,
   toldWay,
   type Cohort,
@@ -113,7 +115,7 @@ const fromDeal = (query: FunnelQuery): Source => ({
   joins: sql`cross join lateral (
       select null::int[] as path, d.way, ${versionAt(query.pipeline, 'd.way_recorded_at')} as version,
         ${stageNow(query)} as stage, d.furthest_position as furthest, d.way_from as first_at,
-        d.stage_entered_at as last_at, null::int[] as within, d.amount, d.currency
+        d.stage_entered_at as last_at, d.opened_at, null::int[] as within, d.amount, d.currency
     ) w`,
   where: toldWhole(query)
 })
@@ -127,7 +129,7 @@ function fromHistory(query: FunnelQuery): Source {
   return {
     joins: sql`cross join lateral (
       select y.path, null::uuid[] as way, null::int as version, ${stage} as stage, y.furthest, y.first_at, y.last_at,
-        y.within, v.amount, v.currency
+        ${openedThen(query)} as opened_at, y.within, v.amount, v.currency
       from (
         with f as (${rows(query, ids)})
         select array_agg(f.stage * ${versions}::int + f.version order by f.at, f.seq) as path,
@@ -138,7 +140,7 @@ function fromHistory(query: FunnelQuery): Source {
       ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${isWon}`)}
       where y.least < ${pipeline.own}::int
     ) w`,
-    where: sql`not ${toldWhole(query)} and ${mayBeIn(query)} ${cohort === 'closed' ? sql`and ${mayBeClosed(query)}` : empty}`
+    where: sql`not ${toldWhole(query)} and ${mayBeIn(query)} and ${cohort === 'closed' ? mayBeClosed(query) : mayBeOpened(query)}`
   }
 }
 
@@ -155,7 +157,7 @@ export function funnelFacts(query: FunnelQuery): Sql {
   const isClosed = sql`w.stage = any(${indexes(pipeline, s => s.kind !== 'open')}::int[])`
   const age = days(frame, durations, raw('w.first_at'), sql`${frame.asOf}::timestamptz`)
   const cycle = days(frame, durations, raw('w.last_at'), raw('w.first_at'))
-  const moment = closed ? raw('w.last_at') : raw('d.opened_at')
+  const moment = closed ? raw('w.last_at') : raw('w.opened_at')
   const wonDay = localDay(frame.workspaceZone, raw('w.last_at'))
   const part = ({ joins, where }: Source) => sql`
     select d.id, w.path, w.way, w.version, w.furthest, w.within, ${reached(age, matured)} as matured,

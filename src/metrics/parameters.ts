@@ -39,7 +39,10 @@ export const commonParameters = {
   from: described(Bound(), 'Start of the period: a local date, or an instant. Absent: since ever.'),
   to: described(Bound(), 'End of the period, itself outside: a local date, or an instant. Absent: no end.'),
   asOf: described(Instant(), 'Facts after this instant do not exist. Absent: now.'),
-  knownAt: described(Instant(), 'Only facts recorded by this instant. Absent: now.'),
+  knownAt: described(
+    Instant(),
+    'Only facts recorded by this instant. Absent: now. A correction of a record itself, as of an amount of an order, counts at every one.'
+  ),
   timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's."),
   explain: described(
     Bool(),

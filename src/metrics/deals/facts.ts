@@ -5,6 +5,7 @@ import { conversion } from '../currency.js'
 import { toldByDeal } from '../deal-state.js'
 import { dealValues } from '../deal-values.js'
 import { days } from '../durations.js'
+import { fieldThen } from '../field-then.js'
 import { inPeriod, localDay } from '../period.js'
 import type { DealScope } from './scope.js'
 import { kindsOf } from './stages.js'
@@ -58,6 +59,17 @@ export function mayBeClosed({ ctx, frame, pipeline }: DealScope): Sql {
       and c.stage_id = any(${own}::uuid[]) ${inPeriod(sql`c.at`, frame)})`
 }
 
+/** When the deal `d` was opened as far as that was known: a move that is recorded later may put it earlier. */
+export const openedThen = ({ ctx, frame }: DealScope): Sql => sql`
+  case when d.updated_at > ${frame.knownAt}::timestamptz
+    then ${fieldThen(ctx, deals, 'd', 'openedAt', sql`${frame.knownAt}::timestamptz`)}::timestamptz
+    else d.opened_at end`
+
+/** The condition that the deal `d` may have been opened in the period. */
+export const mayBeOpened = ({ frame: { from, to, knownAt } }: DealScope): Sql => sql`
+  ${to === null ? sql`true` : sql`d.opened_at < ${to}::timestamptz`}
+  ${from === null ? empty : sql`and (d.opened_at >= ${from}::timestamptz or d.updated_at > ${knownAt}::timestamptz)`}`
+
 /** Which deals are facts: those opened in the period, or those closed in it by their last close. */
 export type Cohort = 'created' | 'closed'
 
@@ -71,7 +83,7 @@ export function dealConversion({ ctx, frame, currency }: DealScope) {
 
 /** Where facts of deals are found: the deals that say them themselves, or those whose history is looked up. */
 export interface Source {
-  /** Joins `w`, the way of the deal and its values. */
+  /** Joins `w`, the way of the deal, its opening and its values. */
   joins: Sql
   /** Which deals they are. */
   where: Sql
@@ -80,7 +92,7 @@ export interface Source {
 const fromDeal = (scope: DealScope): Source => ({
   joins: sql`cross join lateral (
       select ${stageNow(scope)} as stage, d.furthest_position as furthest, d.way_from as first_at,
-        d.stage_entered_at as last_at, d.amount, d.currency
+        d.stage_entered_at as last_at, d.opened_at, d.amount, d.currency
     ) w`,
   where: toldWay(scope)
 })
@@ -90,7 +102,7 @@ function fromHistory(scope: DealScope, cohort: Cohort): Source {
   const closed = sql`${stateOf(scope, raw('y.stage'))} in ('won', 'lost')`
   return {
     joins: sql`cross join lateral (
-      select y.*, v.amount, v.currency from (
+      select y.*, ${openedThen(scope)} as opened_at, v.amount, v.currency from (
         select (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
           max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
           min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
@@ -99,7 +111,7 @@ function fromHistory(scope: DealScope, cohort: Cohort): Source {
       ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${closed}`)}
       where y.least < ${pipeline.own}::int
     ) w`,
-    where: sql`not ${toldWay(scope)} and ${mayBeIn(scope)} ${cohort === 'closed' ? sql`and ${mayBeClosed(scope)}` : empty}`
+    where: sql`not ${toldWay(scope)} and ${mayBeIn(scope)} and ${cohort === 'closed' ? mayBeClosed(scope) : mayBeOpened(scope)}`
   }
 }
 
@@ -113,7 +125,7 @@ export function dealFacts(scope: DealScope, cohort: Cohort, name = 'facts'): Sql
   const { ctx, frame, cuts, durations, filter } = scope
   const now = sql`${frame.asOf}::timestamptz`
   const { converted } = dealConversion(scope)
-  const moment = cohort === 'closed' ? raw('w.last_at') : raw('d.opened_at')
+  const moment = cohort === 'closed' ? raw('w.last_at') : raw('w.opened_at')
   const [first, last] = [raw('w.first_at'), raw('w.last_at')]
   const closed = sql`s.state in ('won', 'lost')`
   const part = ({ joins, where }: Source) => sql`
