@@ -90,7 +90,7 @@ export const works: Work[] = [
     path: 'lead-score',
     body: {
       features: [{ field: 'sourceChannel', kind: 'category' }],
-      outcome: { status: 'converted' }
+      outcome: { status: { eq: 'converted' } }
     },
     core: leads
   }

@@ -34,7 +34,10 @@ const Won = Closed(
 
 const Interval = Closed(
   {
-    kind: described(Enum('ForecastIntervalKind', ['exact', 'drawn']), 'Worked out, or from draws.'),
+    kind: described(
+      Enum('ForecastIntervalKind', ['exact', 'drawn', 'normal']),
+      'Worked out, from draws, or by the normal law, where draws would be more than 30 million.'
+    ),
     draws: Nullable(described(Integer(1, 2147483647), 'How many.')),
     seed: Nullable(described(Integer(0, 2147483647), 'What they began with.')),
     quantiles: Type.Array(
