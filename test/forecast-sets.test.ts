@@ -41,6 +41,7 @@ t.test('loan-offers', { skip: typeof offers === 'string' && offers }, async t =>
         t.equal(methods[name]!.interval.kind, 'drawn')
         t.notOk(methods[name]!.fallback, `${name}: enough closed deals in every stage`)
       }
+      near(t, methods.stage_age_conditional!.expectedWonSd, wanted.count_sd_stage_age as number, 'deviation')
       t.equal(methods.run_rate!.expectedWon, wanted.run_rate_previous_window.won)
       near(t, methods.run_rate!.value, wanted.run_rate_previous_window.value as number, 'run rate')
       t.equal(methods.weighted!.value, null, 'the stages have no probability')

@@ -42,6 +42,7 @@ export async function forecastOfData(
   const {
     weighed,
     expectedWon,
+    expectedWonSd,
     value: weighted,
     sd
   } = estimate(deals, deal => ({ p: deal.probability, fellBack: false }))
@@ -60,6 +61,7 @@ export async function forecastOfData(
       {
         method: 'weighted',
         expectedWon,
+        expectedWonSd,
         value: weighted,
         sd,
         interval,

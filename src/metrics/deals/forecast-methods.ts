@@ -101,6 +101,8 @@ export interface Weighed {
 export interface Estimate {
   /** Null where the odds of none of the deals are known. */
   expectedWon: number | null
+  /** The standard deviation of that number, of deals that do not depend on each other. */
+  expectedWonSd: number | null
   /** Null where there is no deal whose amount and odds are known. */
   value: string | null
   /** The standard deviation of the value, of deals that do not depend on each other. */
@@ -130,8 +132,11 @@ export function estimate(deals: readonly OpenDeal[], weigh: Weigh): Estimate {
     return sum + p * (1 - p) * Number(amount) ** 2 + p * (drawn?.variance ?? 0)
   }, 0)
   const nothing = deals.length > 0 && weighed.length === 0
+  const noOdds = deals.length > 0 && likely.length === 0
+  const spread = likely.reduce((sum, { p }) => sum + p * (1 - p), 0)
   return {
-    expectedWon: deals.length > 0 && likely.length === 0 ? null : likely.reduce((sum, { p }) => sum + p, 0),
+    expectedWon: noOdds ? null : likely.reduce((sum, { p }) => sum + p, 0),
+    expectedWonSd: noOdds ? null : Math.sqrt(spread),
     value: nothing ? null : shownDecimal(expected(weighed)),
     sd: nothing ? null : decimalOf(Math.sqrt(variance)),
     unknown: odds.length - likely.length,

@@ -65,6 +65,7 @@ const MethodValue = Closed(
   {
     method: Method(),
     expectedWon: Figure('How many deals are expected to be won.'),
+    expectedWonSd: Figure('Its standard deviation, if deals do not depend on each other.'),
     value: Amount('What they are expected to bring.'),
     sd: Amount('Its standard deviation, if deals do not depend on each other.'),
     interval: Type.Optional(Interval),

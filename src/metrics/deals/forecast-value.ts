@@ -124,6 +124,8 @@ function methodReasons(told: MethodValue, deals: readonly OpenDeal[], pointer: s
         : 'nothing_closed'
       : 'nothing_valued'
   if (told.expectedWon === null) notes.reason(`${pointer}/expectedWon`, code)
+  if (told.expectedWonSd === null)
+    notes.reason(`${pointer}/expectedWonSd`, isWeighing(told.method) ? code : 'not_estimated')
   if (told.value === null)
     notes.reason(`${pointer}/value`, withValue(deals).length > 0 ? code : 'nothing_valued')
   if (told.sd === null) notes.reason(`${pointer}/sd`, isWeighing(told.method) ? code : 'not_estimated')
@@ -180,7 +182,7 @@ export function forecastValue(
     const pointer = `/methods/${i}`
     if (!isWeighing(method)) {
       const { n = null, value = null } = benchmark(row, snapshot.moment, method) ?? {}
-      const told = { method, expectedWon: n, value, sd: null }
+      const told = { method, expectedWon: n, expectedWonSd: null, value, sd: null }
       methodReasons(told, deals, pointer, notes)
       return told
     }
