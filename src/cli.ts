@@ -27,7 +27,7 @@ const usage = `kith <command>
   keys create --workspace <name or id> [--name <name>] [--scopes <a,b>]
                                       make an API key, print it; without --scopes it may do everything
   metrics <figure> --workspace <name or id> [--format table|json|csv|svg] [--<parameter> <value> …]
-                                      print a figure, with the parameters of GET /v1/metrics/<figure>
+                                      print a figure, with the parameters of /v1/metrics/<figure>
 `
 
 class UsageError extends Error {}

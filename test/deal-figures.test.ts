@@ -145,6 +145,10 @@ t.test('leads until they are customers', async t => {
     filter: { qualifiedAt: { isNull: false } }
   })
   t.ok(filtered.value.n > 0 && filtered.value.n < leads)
+  const authorization = `Bearer ${await app.newKey(['metrics:read', 'leads:read'])}`
+  const path = '/v1/metrics/time-to-close?subject=lead'
+  const blind = await app.call('GET', path, undefined, { authorization })
+  t.match(blind, { status: 403, body: { scope: 'deals:read' } }, 'when deals were won is told of deals')
 })
 
 t.test('REST, GraphQL and a list agree; what has no meaning is refused', async t => {

@@ -89,11 +89,20 @@ t.test('the command line prints figures', async t => {
       DATABASE_URL: app.url,
       JWT_SECRET: jwtSecret
     })
-  const [table, json, csv, svg, unknown, refused] = await Promise.all([
+  const [table, json, csv, svg, scores, wrong, unknown, refused] = await Promise.all([
     run('funnel', '--from', '2026-01-01'),
     run('funnel', '--format', 'json', '--from', '2026-01-01', '--cohort', 'closed'),
     run('funnel', '--format=csv', '--interval', 'month'),
     run('funnel', '--format', 'svg'),
+    run(
+      'lead-score',
+      '--format=json',
+      '--features',
+      '[{"field":"industry","kind":"category"}]',
+      '--limit=2',
+      '--scores'
+    ),
+    run('lead-score', '--maturityDays', 'x'),
     run('nothing'),
     run('funnel', '--colour', 'red')
   ])
@@ -106,6 +115,11 @@ t.test('the command line prints figures', async t => {
   })
   t.match(csv.stdout, /^part,/)
   t.equal(XMLValidator.validate(svg.stdout), true)
+  t.match(JSON.parse(scores.stdout), {
+    metric: 'lead-score',
+    parameters: { features: [{ field: 'industry' }], limit: 2, scores: true }
+  })
+  t.match(wrong, { code: 1, stderr: /maturityDays must be integer/ })
   t.match(unknown, { code: 1, stderr: /no figure nothing/ })
   t.match(refused, { code: 1, stderr: /colour/ })
 })

@@ -49,8 +49,9 @@ async function answers(headers: Record<string, string>): Promise<Record<string, 
   return all
 }
 
+const pipeline = await makePipeline(call, ['New', 'Offer', 'won:won', 'lost:lost'])
+
 t.test('who may see no record learns nothing of those of others from any figure', async t => {
-  const pipeline = await makePipeline(call, ['New', 'Offer', 'won:won', 'lost:lost'])
   await made('scoring-rules', {
     field: 'industry',
     condition: { eq: 'steel' },
@@ -114,3 +115,28 @@ t.test('who may see no record learns nothing of those of others from any figure'
   t.same(await answers(limited), before, 'who sees none of it is told the same as before')
   t.same(await answers(stranger), beforeThere, 'as is another workspace')
 })
+
+t.test(
+  'who sees a lead but not its deal learns from no figure that there is one, and that it was won',
+  async t => {
+    const [rep, boss] = [await newUser('rep'), await newUser('admin')]
+    const limited = as(tokenOf(rep))
+    const dealId = await makeDeal(call, pipeline, [['New', '2025-01-05T00:00:00Z']], {
+      ownerId: boss.id,
+      openedAt: '2025-01-05T00:00:00Z'
+    })
+    await made('leads', {
+      lastName: 'Ann',
+      status: 'unqualified',
+      capturedAt: '2025-01-03T00:00:00Z',
+      unqualifiedAt: '2025-01-20T00:00:00Z',
+      dealId,
+      ownerId: rep.id
+    })
+    const before = await answers(limited)
+    const attribution = before['attribution {}'] as Json
+    t.match(attribution.value, { nulls: 1, censored: 0 })
+    await made(`deals/${dealId}/move`, { stageId: pipeline.stage.won, at: '2025-02-05T00:00:00Z' })
+    t.same(await answers(limited), before)
+  }
+)

@@ -180,7 +180,9 @@ t.test('a worker scores by rules once a day', async t => {
   const ago = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString()
   await make('touches', { leadId: retail.id, channel: 'email', occurredAt: ago(14) })
   await make('touches', { leadId: other.id, channel: 'email', occurredAt: ago(365) })
-  await graphql(mutation, { input: { method: 'RULES', asOf: ago(7), filter: { lastName: { eq: 'R' } } } })
+  const lookBack = await graphql(mutation, { input: { method: 'RULES', asOf: ago(7) } })
+  t.match(lookBack.body.errors[0], { message: /leave asOf out/, extensions: { code: 'invalid_input' } })
+  t.match(await lead(retail.id), { score: null, version: 1 })
 
   await worked(
     async () => (await lead(retail.id)).score !== null && (await waiting(workspaceId)).length === 1

@@ -88,7 +88,13 @@ t.test('rules', async t => {
     group: 'activity',
     halfLifeDays: 7
   })
-  for (const occurredAt of ['2025-01-01T00:00:00Z', '2025-01-08T00:00:00Z', '2025-02-01T00:00:00Z'])
+  // The last one is as far away as no power of two is any more.
+  for (const occurredAt of [
+    '2025-01-01T00:00:00Z',
+    '2025-01-08T00:00:00Z',
+    '2025-02-01T00:00:00Z',
+    '1985-01-01T00:00:00Z'
+  ])
     await make('touches', { leadId: retail.id, channel: 'email', occurredAt })
   await make('touches', { leadId: retail.id, channel: 'tv', occurredAt: '2025-01-08T00:00:00Z' })
 
@@ -115,13 +121,19 @@ t.test('rules', async t => {
   t.same([...paged.scores, ...next.scores], scores)
   t.equal(next.page.hasMore, false)
 
-  await score({ ...asked, write: true })
+  const writing = { method: 'rules', write: true }
+  for (const name of ['asOf', 'knownAt'])
+    t.match(await send('POST', '/v1/metrics/lead-score', { ...writing, [name]: asked.asOf }), {
+      status: 400,
+      body: { errors: [{ pointer: `/${name}`, code: 'not_allowed' }] }
+    })
+  await score(writing)
   t.match((await send('GET', `/v1/leads/${retail.id}`)).body, {
-    score: 56,
+    score: 50,
     scoreBreakdown: { industry: 20, budget: 30 }
   })
   t.match((await send('GET', `/v1/leads/${other.id}`)).body, { score: -10, version: 2 })
-  await score({ ...asked, write: true })
+  await score(writing)
   t.match((await send('GET', `/v1/leads/${other.id}`)).body, { version: 2 }, 'the same score is no change')
   const reader = await app.newKey(['metrics:read', 'leads:read', 'deals:read', 'scoring-rules:read'])
   const denied = await sender(origin, reader)('POST', '/v1/metrics/lead-score', {
@@ -129,6 +141,23 @@ t.test('rules', async t => {
     write: true
   })
   t.match([denied.status, denied.body.scope], [403, 'leads:write'])
+})
+
+t.test('a lead that was given up is a failure until it is taken up again', async t => {
+  const { send, score } = await world('again')
+  const lead = {
+    lastName: 'R',
+    capturedAt: '2025-01-01T00:00:00Z',
+    unqualifiedAt: '2025-01-02T00:00:00Z',
+    workingAt: '2025-01-04T00:00:00Z',
+    status: 'working'
+  }
+  t.equal((await send('POST', '/v1/leads', lead)).status, 201)
+  const settled = async (asOf: string) => (await score({ method: 'rules', asOf })).value.quality.n
+  t.equal(await settled('2025-01-01T12:00:00Z'), 0)
+  t.equal(await settled('2025-01-03T00:00:00Z'), 1)
+  t.equal(await settled('2025-01-05T00:00:00Z'), 0)
+  t.equal(await settled('2025-06-01T00:00:00Z'), 1, 'it is old')
 })
 
 if (hasReference) {

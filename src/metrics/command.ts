@@ -1,7 +1,10 @@
 import type { Context, Database, Snapshots } from '../kernel/context.js'
-import { invoke, type Answer, type Operation } from '../kernel/operation.js'
+import { invoke, type Answer, type Operation, type Request } from '../kernel/operation.js'
+import type { Field } from '../kernel/schema.js'
+import { compile, refuse } from '../kernel/validate.js'
 import { csvLines } from './csv.js'
 import { metricOperations } from './index.js'
+import { asQuery, fromQuery } from './parameters.js'
 
 /** How the command line shows a figure. */
 export const tableFormats = ['table', 'json', 'csv', 'svg'] as const
@@ -53,6 +56,14 @@ async function written(operation: Operation, format: TableFormat, result: unknow
   return write(result as never)
 }
 
+// A figure that is asked by POST alone takes as a body what others take as a query.
+function asked({ query, body }: Operation, given: Record<string, string>): Request {
+  if (query || !body) return { query: given }
+  const { data: _data, ...parameters } = body.properties as Record<string, Field>
+  refuse(compile(asQuery(parameters), 'query')(given))
+  return { body: fromQuery(parameters, given).given }
+}
+
 /** Asks for a figure and answers it as text, undefined where there is none of that name; errors are those of the API. */
 export async function figureText(
   database: Database,
@@ -65,15 +76,16 @@ export async function figureText(
     read: work => database.transaction(db => work(db)),
     close: async () => undefined
   }
-  const found = metricOperations(snapshots).find(
-    o => o.rest?.method === 'GET' && o.rest.path === `/metrics/${name}` && o.formats?.['text/csv']
+  const calls = metricOperations(snapshots).filter(
+    o => o.rest?.path === `/metrics/${name}` && o.formats?.['text/csv']
   )
+  const found = calls.find(o => o.query) ?? calls[0]
   if (!found) return undefined
   const render = async (result: unknown): Promise<Answer> => ({
     status: 200,
     headers: {},
     body: await written(found, format, result)
   })
-  const { answer } = await invoke(database, ctx, found, { params: {}, query }, render)
+  const { answer } = await invoke(database, ctx, found, asked(found, query), render)
   return answer.body
 }

@@ -56,7 +56,7 @@ function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
       and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not (${linked(ctx, frame)} and exists (
         select from deals x
-        where x.workspace_id = ${ctx.workspaceId} and x.deleted_at is null and x.opened_at <= ${asOf}::timestamptz
+        where ${visible(ctx, deals, 'x')} and x.deleted_at is null and x.opened_at <= ${asOf}::timestamptz
           and x.created_at <= ${knownAt}::timestamptz and (x.lead_id = l.id or x.id = l.deal_id)))`
 }
 

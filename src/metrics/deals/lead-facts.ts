@@ -16,7 +16,7 @@ export function leadFacts(
   request: Request<CutRequest & { filter?: Record<string, unknown>; durations?: Durations }>,
   frame: Frame
 ): { cuts: Cuts; ctes: Sql } {
-  authorize(ctx, leads.permissions.read)
+  for (const resource of [leads, deals]) authorize(ctx, resource.permissions.read)
   const filter = filtered(ctx, leads, 'l', request)
   const cuts = cutsOf(ctx, leads, 'l', request, frame)
   const { durations = 'elapsed' } = request.given

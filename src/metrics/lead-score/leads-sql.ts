@@ -1,8 +1,10 @@
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
+import { deals } from '../../resources/deals/resource.js'
 import { leads } from '../../resources/leads/resource.js'
 import type { Cuts } from '../counted.js'
+import { dealState } from '../deal-state.js'
 import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, type Frame } from '../period.js'
 
@@ -34,12 +36,8 @@ export interface SettledRow {
 }
 
 const won = (ctx: Context, frame: Frame) => sql`${linked(ctx, frame)} and exists (
-  select from deals x where x.workspace_id = ${ctx.workspaceId} and x.deleted_at is null
-    and (x.lead_id = l.id or x.id = l.deal_id) and (
-      select h.kind from deal_history h
-      where h.workspace_id = ${ctx.workspaceId} and h.deal_id = x.id and h.stage_id is not null
-        and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
-      order by h.at desc, h.seq desc limit 1) = 'won')`
+  select from deals d ${dealState(ctx, frame)}
+  where ${visible(ctx, deals, 'd')} and d.deleted_at is null and (d.lead_id = l.id or d.id = l.deal_id) and w.kind = 'won')`
 
 /** The columns `outcome`, whether a lead was a success, and `closed`, whether it is settled even if it was none. */
 export const outcomeColumns = (ctx: Context, { frame, outcome, maturityDays }: OutcomeQuery): Sql => sql`

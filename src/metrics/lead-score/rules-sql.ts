@@ -49,8 +49,9 @@ function faded(
   authorize(ctx, resource.permissions.read)
   const inner = rest.length > 0 ? scoringFilter({ field: rest.join('.'), condition }) : condition
   const age = sql`extract(epoch from ${asOf}::timestamptz - a.occurred_at) / 86400`
-  const left =
-    halfLifeDays === null ? raw('1') : sql`power(2::float8, -(${age})::float8 / ${halfLifeDays}::float8)`
+  // PostgreSQL refuses a power that is too small for a number; so few points are none.
+  const halvings = sql`least((${age})::float8 / ${halfLifeDays}::float8, 1000)`
+  const left = halfLifeDays === null ? raw('1') : sql`power(2::float8, -${halvings})`
   return sql`(
     select coalesce(sum(${points}::float8 * ${left}), 0) from ${raw(`"${resource.table}" a`)}
     where ${visible(ctx, resource, 'a')} and a.deleted_at is null and a.lead_id = l.id

@@ -4,7 +4,7 @@ import { Bool, Closed } from '../../kernel/schema.js'
 import { leads } from '../../resources/leads/resource.js'
 import { parameterEntry } from '../catalogue.js'
 import type { Computing, Figure } from '../figure.js'
-import { asBody, described, fromBody, refused, type Given } from '../parameters.js'
+import { asBody, described, fromBody, refused, type Given, type Request } from '../parameters.js'
 import { Count } from '../rate.js'
 import { leadScores, parameters, scorerOf } from './lead-score.js'
 import { writeScores } from './portions.js'
@@ -12,11 +12,19 @@ import { leadScoreData, type LeadScoreValue } from './schema.js'
 
 const writeParameter = described(
   Bool(),
-  'Sets `score` and `scoreBreakdown` of the leads; needs the scope `leads:write`. GraphQL has the mutation `scoreLeads` for it.',
+  'Sets `score` and `scoreBreakdown` of the leads; needs the scope `leads:write`, and no `asOf` or `knownAt`. GraphQL has the mutation `scoreLeads` for it.',
   false
 )
 
 type Asked = Given<typeof parameters>
+
+// What leads show is their score of now, which a look back must not replace.
+function refuseLookBack({ given, place }: Request<Asked>): void {
+  const moment = (['asOf', 'knownAt'] as const).find(name => given[name] !== undefined)
+  if (moment === undefined) return
+  const message = `Scores are written as they are now: leave ${moment} out.`
+  throw refused(place, moment, message, 'not_allowed')
+}
 
 // What is written is scored again in the caller's transaction, by what the answer was found with.
 const written = (ctx: Context, answer: { value: LeadScoreValue }): Promise<number> | number => {
@@ -45,6 +53,7 @@ const called = (computing: Computing): Operation =>
       const request = fromBody<Asked>(asked)
       if (write === true && request.data !== undefined)
         throw refused('body', 'write', 'write does not go with data.', 'not_allowed')
+      if (write === true) refuseLookBack(request)
       const answer = await leadScores.answer(computing, ctx, request)
       if (write === true) await written(ctx, answer)
       return { ...answer, parameters: { ...answer.parameters, write: write ?? false } }
@@ -67,13 +76,15 @@ const mutation = (computing: Computing): Operation =>
     permission: 'metrics:read',
     alsoNeeds: () => [leads.permissions.write],
     atomic: true,
-    summary: 'Scores leads, and sets their `score` and `scoreBreakdown`',
+    summary: 'Scores leads as they are now, and sets their `score` and `scoreBreakdown`',
     rest: null,
     graphql: 'scoreLeads',
     body: asBody(parameters, undefined),
     result: value(payload),
     async run(ctx, { body }) {
-      const leadScore = await leadScores.answer(computing, ctx, fromBody<Asked>(body))
+      const request = fromBody<Asked>(body)
+      refuseLookBack(request)
+      const leadScore = await leadScores.answer(computing, ctx, request)
       return { leadScore, changed: await written(ctx, leadScore) }
     }
   })
