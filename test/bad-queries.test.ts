@@ -89,6 +89,21 @@ t.test('numbers in the address', t =>
   )
 )
 
+t.test('numbers of a list in the address', async t => {
+  const cases: [string, string][] = [
+    ['forecast', 'quantiles=0.5,1e309'],
+    ['churn', 'tenures=1e309'],
+    ['lead-funnel', 'maturedDays=Infinity'],
+    ['funnel', 'maturedDays=7,-Infinity']
+  ]
+  for (const [name, query] of cases)
+    await refusesQueries(t, [[query, query.split('=')[0]!]], `/v1/metrics/${name}`)
+})
+
+t.test('a report of a period that ends before it starts', t =>
+  refusesQueries(t, [['from=2026-02-01&to=2026-01-01', 'to']], '/v1/metrics/report')
+)
+
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const uuid = '01890000-0000-7000-8000-000000000000'
 

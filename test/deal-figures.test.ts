@@ -98,6 +98,28 @@ t.test('figures of given numbers', async t => {
     const nothing = await figure(send, 'velocity', { data: { ...data, won: 0, lost: 0 } })
     t.match(nothing, { value: { perDay: null }, reasons: { '/value/winRate': 'nothing_closed' } })
   })
+  await t.test('what does not go with them', async t => {
+    const refused = async (name: string, body: object) => {
+      const { status, body: problem } = await send('POST', `/v1/metrics/${name}`, body)
+      return [status, problem.errors?.[0]?.pointer]
+    }
+    const data = { completed: [1], open: [2] }
+    const stages = (more: object) => refused('time-in-stage', { data, ...more })
+    t.same(await stages({ filter: { name: { eq: 'x' } } }), [400, '/filter'])
+    t.same(await stages({ groupBy: ['ownerId'] }), [400, '/groupBy'])
+    t.same(await stages({ interval: 'month' }), [400, '/interval'])
+    t.same(await stages({ from: '2026-01-01' }), [400, '/from'])
+    t.same(await stages({ days: [1], explain: true, asOf: '2026-01-01T00:00:00Z', groupBy: null }), [200, undefined]) // prettier-ignore
+    const endless = { data: { completed: [1e308, 1e308], open: [] } }
+    t.same(await refused('time-in-stage', endless), [400, '/data/completed/0'])
+    const counts = { won: 1, lost: 1 }
+    t.same(await refused('win-rate', { by: 'value', data: counts }), [400, '/by'])
+    t.same(await refused('win-rate', { by: 'count', data: counts }), [200, undefined])
+    t.same(await refused('win-rate', { cohort: 'created', data: counts }), [400, '/cohort'])
+    const deals = { deals: [] }
+    t.same(await refused('forecast', { methods: ['run_rate'], data: deals }), [400, '/methods'])
+    t.same(await refused('forecast', { deals: 'open', data: deals }), [400, '/deals'])
+  })
   await t.test('E24: the interval of a win rate', async t => {
     const { given, expect } = edgeCase('E24')
     const { value } = await figure(send, 'win-rate', { data: given })

@@ -32,10 +32,13 @@ function asking(body: object): Socket {
   return socket
 }
 
-// There is one thread for models, so that whoever asks for a short one hears of it only once the thread is free.
+// There are two threads for models: with one of them held, whoever asks for a short one hears of it only once the other
+// is free.
 const waitingMs = 1500
 
-/** Asks for a short model; whether it was answered soon shows if the thread is busy. */
+const hold = () => asking({ ...long, seed: 9 })
+
+/** Asks for a short model; whether it was answered soon shows if both threads are busy. */
 async function asked() {
   const answer = send('POST', path, short)
   const free = await Promise.race([answer.then(() => true), sleep(waitingMs, false)])
@@ -44,19 +47,25 @@ async function asked() {
 
 t.test('closing the connection ends its model', async t => {
   t.equal((await send('POST', path, short)).status, 200)
+  const holding = hold()
+  await sleep(500)
+  t.equal((await send('POST', path, short)).status, 200, 'one long model leaves a thread for others')
   const socket = asking(long)
   await sleep(500)
   const behind = await asked()
-  t.equal(behind.free, false, 'the thread is busy')
+  t.equal(behind.free, false, 'both threads are busy')
   socket.destroy()
   t.equal((await behind.answer).status, 200, 'who waited for it has his turn')
+  holding.destroy()
+  await sleep(500)
   const before = process.cpuUsage()
   await sleep(1000)
   const { user } = process.cpuUsage(before)
   t.ok(user < 500_000, 'nobody works on')
 })
 
-t.test('a model that waits for the thread is forgotten too', async t => {
+t.test('a model that waits for a thread is forgotten too', async t => {
+  const holding = hold()
   const running = asking(long)
   await sleep(500)
   const waiting = asking({ ...long, seed: 2 })
@@ -64,9 +73,11 @@ t.test('a model that waits for the thread is forgotten too', async t => {
   waiting.destroy()
   running.destroy()
   t.equal((await send('POST', path, short)).status, 200)
+  holding.destroy()
 })
 
 t.test('a model that several ask for ends with the last of them', async t => {
+  const holding = hold()
   const [leaving, staying] = [asking(long), asking(long)]
   await sleep(500)
   leaving.destroy()
@@ -74,6 +85,7 @@ t.test('a model that several ask for ends with the last of them', async t => {
   t.equal(behind.free, false, 'it goes on for the other one')
   staying.destroy()
   t.equal((await behind.answer).status, 200)
+  holding.destroy()
 })
 
 t.test('who stays gets the answer', async t => {

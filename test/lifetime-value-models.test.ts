@@ -52,6 +52,16 @@ t.test('models, from given parameters', async t => {
   near(t, customer!.value, 36.3, 'value', 0.01)
   const alone = await value({ method: 'bg_nbd', data: { bgNbd: data.bgNbd, customers: data.customers } })
   t.match(alone.reasons, { '/value/total': 'nothing_valued' })
+  const beyond = await value({
+    method: 'bg_nbd',
+    data: {
+      ...data,
+      bgNbd: { r: 1e6, alpha: 1e-6, a: 1, b: 1 },
+      customers: [{ x: 1, tx: 1, T: 2, z: '5' }]
+    }
+  })
+  t.match(beyond.value, { expectedOrders: null, total: null }, 'no finite number')
+  t.match(beyond.reasons, { '/value/expectedOrders': 'not_finite', '/value/total': 'not_finite' })
 })
 
 t.test('what does not fit together', async t => {
@@ -68,6 +78,14 @@ t.test('what does not fit together', async t => {
   t.same(await refused({ method: 'simple', interval: 'month', data: {} }), [400, '/interval'])
   t.same(await refused({ data: {} }), [400, '/method'])
   t.same(await refused({ method: 'bg_nbd', data: {} }), [400, '/data'])
+  const bgNbd = { r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 }
+  const of = (x: number, tx: number, T: number, more = {}) =>
+    refused({ method: 'bg_nbd', data: { bgNbd: { ...bgNbd, ...more }, customers: [{ x, tx, T }] } })
+  t.same(await of(2, 30, 20), [400, '/data/customers/0/tx'])
+  t.same(await of(0, 3, 20), [400, '/data/customers/0/tx'])
+  t.same(await of(1, 1, 1e300), [400, '/data/customers/0/T'])
+  t.same(await of(1, 1, 2, { r: 1e300 }), [400, '/data/bgNbd/r'])
+  t.same(await of(1, 1, 2), [200, undefined])
   t.same(await refused({ method: 'bg_nbd', holdoutDays: 30 }), [422, '/holdoutDays'])
   t.same(await refused({ method: 'simple', calibrationEnd: '2999-01-01' }), [422, '/calibrationEnd'])
 })

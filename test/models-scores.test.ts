@@ -6,7 +6,8 @@ import {
   drawnQuantile,
   drawnTotals,
   exactDistribution,
-  exactQuantile
+  exactQuantile,
+  outcomesOf
 } from '../src/metrics/models/forecast-distribution.js'
 import { fitLogistic, logOddsAt, probability, type Observations } from '../src/metrics/models/logistic.js'
 import { auc, qualityOf } from '../src/metrics/models/score-quality.js'
@@ -93,15 +94,15 @@ t.test('a forecast as independent draws', async t => {
   }))
   const distribution = exactDistribution(deals)
   t.same(
-    distribution.map(o => ({ total: o.total.toNumber(), p: o.p })),
+    outcomesOf(distribution).map(o => ({ total: o.total.toNumber(), p: o.p })),
     expect.distribution
   )
   for (const [name, p] of Object.entries({ p10: 0.1, p50: 0.5, p90: 0.9 }))
     t.equal(exactQuantile(distribution, p)!.toFixed(), String(expect[name]), name)
-  t.same(exactDistribution([]), [{ total: new Big(0), p: 1 }])
+  t.same(outcomesOf(exactDistribution([])), [{ total: new Big(0), p: 1 }])
   const cents = ['0.1', '0.2', '0.3'].map(amount => ({ amount: new Big(amount), p: 0.5 }))
   t.same(
-    exactDistribution(cents).map(o => o.total.toFixed()),
+    outcomesOf(exactDistribution(cents)).map(o => o.total.toFixed()),
     ['0', '0.1', '0.2', '0.3', '0.4', '0.5', '0.6']
   )
   const amounts = given.deals as { amount: number; p: number }[]
@@ -114,6 +115,19 @@ t.test('a forecast as independent draws', async t => {
   near(t, totals.filter(x => x === 500).length / totals.length, 0.375, 'drawn', 0.02)
   t.equal(drawnQuantile(totals, 0.5), 1500)
   t.equal(drawnQuantile(new Float64Array(0), 0.5), undefined)
+})
+
+t.test('the distribution of as many deals as are exact', async t => {
+  const deals = (amount: (i: number) => string) =>
+    Array.from({ length: 20 }, (_, i) => ({ amount: new Big(amount(i)), p: 0.5 }))
+  const powers = exactDistribution(deals(i => String(2 ** i)))
+  t.equal(powers.chances.length, 2 ** 20)
+  t.equal(exactQuantile(powers, 1)!.toFixed(), String(2 ** 20 - 1))
+  t.equal(exactQuantile(powers, 2 ** -20)!.toFixed(), '0')
+  const wide = exactDistribution(deals(i => (i < 19 ? '900000000000000.000000000000000001' : '-1')))
+  t.equal(exactQuantile(wide, 0)!.toFixed(), '-1', 'beyond what a number holds exactly')
+  t.equal(exactQuantile(wide, 1)!.toFixed(), '17100000000000000.000000000000000019')
+  t.equal(outcomesOf(wide).length, 40)
 })
 
 t.test('decimals', async t => {

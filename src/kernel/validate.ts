@@ -143,10 +143,12 @@ export type Validator = (value: unknown) => ErrorItem[]
 export const hasFormat = (format: string, text: string) => formats[format]!(text)
 
 // Ajv reads the text `Infinity` as a number, one that no bound applies to.
-function boundless(value: object, where: ErrorItem['in']): ErrorItem[] {
-  return Object.entries(value)
-    .filter(([, v]) => v === Infinity || v === -Infinity)
-    .map(([name]) => item(where, `/${escapePointer(name)}`, 'type', 'must be a number'))
+function boundless(value: unknown, path: string, where: ErrorItem['in']): ErrorItem[] {
+  if (value === Infinity || value === -Infinity) return [item(where, path, 'type', 'must be a number')]
+  if (value === null || typeof value !== 'object') return []
+  return Object.entries(value).flatMap(([name, child]) =>
+    boundless(child, `${path}/${escapePointer(name)}`, where)
+  )
 }
 
 /** Compiles a schema into a function that lists what is wrong with a value; query and path values are text first. */
@@ -157,7 +159,7 @@ export function compile(schema: TSchema, where: ErrorItem['in']): Validator {
     check ??= (where === 'body' ? strict : coercing).compile(schema)
     const text = checkText(value, '', where, maxDepth)
     if (text) return [text]
-    if (check(value)) return where === 'body' ? [] : boundless(value as object, where)
+    if (check(value)) return where === 'body' ? [] : boundless(value, '', where)
     return check
       .errors!.filter(e => e.propertyName === undefined)
       .slice(0, 20)

@@ -10,12 +10,12 @@ const worker = new URL(`./models/worker${extname(import.meta.url)}`, import.meta
 
 let pool: Piscina | undefined
 
-// One thread, so that a core is left for everybody else. From the first model on it stays: one that was ended with its
-// task is replaced up to the least number only, and with none of them the tasks that wait would hang.
-const models = () => (pool ??= new Piscina({ filename: worker.href, minThreads: 1, maxThreads: 1 }))
+// Two threads, so that one long model does not hold up every other one. From the first model on both stay: one that was
+// ended with its task is replaced up to the least number only, and the tasks that wait for it would hang.
+const models = () => (pool ??= new Piscina({ filename: worker.href, minThreads: 2, maxThreads: 2 }))
 
 /**
- * Runs a model in a thread of its own, after those that wait already. The signal ends it, with the error of a statement
+ * Runs a model in one of two threads of their own, after those that wait already. The signal ends it, with the error of a statement
  * that was cancelled.
  */
 export async function inBackground<N extends keyof Tasks>(

@@ -13,6 +13,7 @@ import {
   asQuery,
   fromBody,
   fromQuery,
+  refused,
   type commonParameters,
   type Given,
   type Request
@@ -57,6 +58,8 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
   /** What POST takes as `data`, and the same figure out of it. */
   data?: {
     schema: D
+    /** The parameters of its own that mean something beside it; what picks or cuts records does not. */
+    takes: readonly (keyof P & string)[]
     answer(
       data: Static<D>,
       request: Request<Given<P>>,
@@ -107,6 +110,16 @@ export interface Portrait {
 }
 
 const settledByFrame = new Set(['asOf', 'knownAt', 'timeZone'])
+
+// What every answer tells of itself, whatever it was computed from.
+const besideData = [...settledByFrame, 'currency', 'explain']
+
+/** A 400 for a parameter that only the workspace's records give a meaning. */
+function refuseOfRecords({ given, place, data }: Request<object>, takes: readonly string[]): void {
+  if (data === undefined) return
+  const name = Object.keys(given).find(n => !besideData.includes(n) && !takes.includes(n))
+  if (name !== undefined) throw refused(place, name, `${name} does not go with data.`, 'not_allowed')
+}
 
 function echoed(parameters: Record<string, Field>, given: Record<string, unknown>): Record<string, unknown> {
   const names = Object.keys(parameters).filter(name => !settledByFrame.has(name))
@@ -190,6 +203,7 @@ export function figure<
   }
 
   async function run(computing: Computing, ctx: Context, input: object, request: Request<Given<P>>) {
+    refuseOfRecords(request, data?.takes ?? [])
     const frame = await framed(ctx, input, request)
     const key = identityOf(ctx, name, version, request, frame)
     return computing.shared.join(key, ctx.gone?.(), stop =>

@@ -285,6 +285,10 @@ export const lifetimeValue = figure({
       of: v => v.totalPerCustomer ?? v.mean ?? v.undiscounted ?? null
     }
   },
-  data: { schema: lifetimeValueData, answer: fromData },
+  data: {
+    schema: lifetimeValueData,
+    takes: ['method', 'margin', 'monthlyDiscount', 'months', 'unit', 'expectedDays', 'customers'],
+    answer: fromData
+  },
   answer
 })

@@ -111,7 +111,8 @@ export function asBody(parameters: Record<string, Field>, data: TObject | undefi
     ...body.properties,
     data: Type.Optional({
       ...data,
-      description: "What to compute it from instead of the workspace's records."
+      description:
+        "What to compute it from instead of the workspace's records; parameters that pick or cut those do not go with it."
     })
   })
 }

@@ -13,6 +13,7 @@ import {
   PipelineParameter,
   type Given
 } from './parameters.js'
+import { frameOf } from './period.js'
 import { reportPage } from './report-page.js'
 
 const { explain: _explain, explainAfter: _explainAfter, ...common } = commonParameters
@@ -96,6 +97,8 @@ export const report = (figures: readonly Figure[], computing: Computing): Operat
     },
     async run(ctx, query) {
       const { given } = fromQuery<Given<typeof parameters>>(parameters, query)
+      // What is wrong with the period is wrong for every figure, and no section of its own.
+      await frameOf(ctx, { given, place: 'query' })
       const sections: Section[] = []
       // One after the other: a report is not to take all connections that figures have.
       for (const figure of figures) {

@@ -271,6 +271,10 @@ export const attribution = figure({
     compared: { name: 'credited value', unit: 'money', of: v => v.attributed.value }
   },
   value: attributionValue,
-  data: { schema: attributionData, answer: fromData },
+  data: {
+    schema: attributionData,
+    takes: ['models', 'halfLifeDays', 'markovOrder', 'nulls', 'margin', 'bootstrap', 'seed'],
+    answer: fromData
+  },
   answer
 })

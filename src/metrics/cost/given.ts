@@ -64,6 +64,7 @@ export const givenCosts = <V extends object>(
   valueOf: (costs: GivenCosts, reason: (pointer: string, code: string) => void) => V
 ) => ({
   schema,
+  takes: [],
   answer(
     { rows }: Static<typeof schema>,
     { given }: Request<{ currency?: string }>,

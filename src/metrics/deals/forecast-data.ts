@@ -76,11 +76,12 @@ export async function forecastOfData(
     categories: categoriesOf(deals, notGiven, settings.categories === 'cumulative')
   }
   const unknown = ['/horizonDays', '/closedWon/value', '/newBusiness/value']
+  const reasons = Object.fromEntries(unknown.map(pointer => [`/value${pointer}`, 'not_given']))
   return {
     value,
     parameters: {},
     counts: { deals: deals.length },
     excluded: {},
-    reasons: Object.fromEntries(unknown.map(pointer => [`/value${pointer}`, 'not_given']))
+    reasons: { ...reasons, ...(!distribution && { '/value/methods/0/distribution': 'too_many_totals' }) }
   }
 }

@@ -72,7 +72,9 @@ const MethodValue = Closed(
     fallback: Type.Optional(
       Count('Deals in stages with too few closed deals: they have the odds of the pipeline.')
     ),
-    distribution: Type.Optional(Type.Array(Outcome, { description: 'Of given deals, if there are few.' }))
+    distribution: Type.Optional(
+      Type.Array(Outcome, { description: 'Of given deals: at most 20 of them, and 4,096 totals.' })
+    )
   },
   { 'x-type': 'ForecastMethod', description: 'What a method expects.' }
 )

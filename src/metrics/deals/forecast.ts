@@ -9,7 +9,7 @@ import { inBackground } from '../background.js'
 import { counted } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
-import { described, DurationsParameter, type Given, type Request } from '../parameters.js'
+import { described, DurationsParameter, refused, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { amountWarnings } from './facts.js'
 import { data, forecastOfData } from './forecast-data.js'
@@ -207,6 +207,12 @@ export const forecast = figure({
   answer,
   data: {
     schema: data,
-    answer: (given, request, _frame, stop) => forecastOfData(given, settingsOf(request), stop)
+    takes: ['methods', 'quantiles', 'draws', 'seed', 'categories'],
+    answer(given, request, _frame, stop) {
+      const settings = settingsOf(request)
+      if (!settings.methods.includes('weighted'))
+        throw refused(request.place, 'methods', 'data goes with the method weighted.', 'not_allowed')
+      return forecastOfData(given, settings, stop)
+    }
   }
 })

@@ -7,7 +7,14 @@ import { counted, type Notes, type Numbers } from '../counted.js'
 import { figure, type Answered } from '../figure.js'
 import { kaplanMeier, survivalAt, survivalMedian } from '../models/survival.js'
 import { statsOf } from '../models/stats.js'
-import { DaysList, described, DurationsParameter, type Given, type Request } from '../parameters.js'
+import {
+  Days as GivenDays,
+  DaysList,
+  described,
+  DurationsParameter,
+  type Given,
+  type Request
+} from '../parameters.js'
 import type { Frame } from '../period.js'
 import { MetricStage } from '../pipeline.js'
 import { Count } from '../rate.js'
@@ -148,8 +155,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   }
 }
 
-const Durations = (description: string) =>
-  Type.Array({ ...AnyNumber(), minimum: 0 }, { maxItems: 100_000, description })
+const Durations = (description: string) => Type.Array(GivenDays(), { maxItems: 100_000, description })
 
 /** How long deals stay in stages. */
 export const timeInStage = figure({
@@ -184,6 +190,7 @@ export const timeInStage = figure({
   },
   answer,
   data: {
+    takes: ['days'],
     schema: Closed({
       completed: Durations('Days of visits that have ended.'),
       open: Durations('Days until now of visits that go on.')

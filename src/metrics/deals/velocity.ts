@@ -18,7 +18,7 @@ import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
 import { shownDecimal } from '../models/exact.js'
 import { shown } from '../money.js'
-import { described, DurationsParameter, type Given, type Request } from '../parameters.js'
+import { Days, described, DurationsParameter, type Given, type Request } from '../parameters.js'
 import { localDay, type Frame } from '../period.js'
 import { Count, Rate, rate } from '../rate.js'
 import { amountWarnings, dealConversion, dealFacts, mayBeIn, stageRows, stateOf } from './facts.js'
@@ -198,12 +198,13 @@ export const velocity = figure({
   },
   answer,
   data: {
+    takes: [],
     schema: Closed({
       openDeals: count('Open deals.'),
       won: count('Won deals.'),
       lost: count('Lost deals.'),
       averageWonValue: described(GivenAmount(), 'The mean amount of the won deals.'),
-      meanCycleDays: described({ ...AnyNumber(), minimum: 0 }, 'The mean days until they were won.')
+      meanCycleDays: described(Days(), 'The mean days until they were won.')
     }),
     answer(data) {
       const reasons: Record<string, string> = {}

@@ -7,7 +7,7 @@ import { counted, type Notes, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
 import { shown } from '../money.js'
-import { described, type Given, type Request } from '../parameters.js'
+import { described, refused, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { MetricStage } from '../pipeline.js'
 import { Count, Rate, rate } from '../rate.js'
@@ -213,7 +213,10 @@ export const winRate = figure({
   answer,
   data: {
     schema: data,
-    answer({ won, lost }) {
+    takes: ['by'],
+    answer({ won, lost }, { given, place }) {
+      if (given.by === 'value')
+        throw refused(place, 'by', 'by=value does not go with data, which has no values.', 'not_allowed')
       const reasons: Record<string, string> = {}
       const winRate = plainRate(won, lost, won + lost, 'closed', {
         reason: (pointer, code) => void (reasons[`/value${pointer}`] = code)

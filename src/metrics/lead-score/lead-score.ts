@@ -210,7 +210,7 @@ export const leadScores = figure({
     scores: Type.Optional(Type.Array(ScoredLead, { description: 'With `scores`: the highest first.' })),
     page: customersAnswer.page
   },
-  data: { schema: leadScoreData, answer: fromData },
+  data: { schema: leadScoreData, takes: [], answer: fromData },
   rest: false,
   answer
 })

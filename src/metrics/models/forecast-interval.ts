@@ -6,7 +6,8 @@ import {
   drawnTotals,
   exactDistribution,
   exactQuantile,
-  mostExactDeals
+  mostExactDeals,
+  outcomesOf
 } from './forecast-distribution.js'
 
 /** A deal that is won with a probability: its amount, or the place of a sample that its amount is drawn from. */
@@ -23,7 +24,7 @@ export interface IntervalTask {
   draws: number
   seed: number
   quantiles: readonly number[]
-  /** Whether the distribution is wanted too, where it is exact. */
+  /** Whether the distribution is wanted too, where it is exact and has not too many totals. */
   distribution: boolean
 }
 
@@ -36,6 +37,9 @@ export interface Interval {
   distribution?: { total: string; p: number }[]
 }
 
+/** The most totals that a distribution is shown with: twelve deals have no more. */
+const mostTotals = 4096
+
 function exactInterval({ deals, quantiles, distribution }: IntervalTask): Interval {
   const found = exactDistribution(deals.map(d => ({ amount: new Big(d.amount), p: d.p })))
   return {
@@ -43,7 +47,10 @@ function exactInterval({ deals, quantiles, distribution }: IntervalTask): Interv
     draws: null,
     seed: null,
     quantiles: quantiles.map(p => ({ p, total: shownDecimal(exactQuantile(found, p)!) })),
-    ...(distribution && { distribution: found.map(({ total, p }) => ({ total: shownDecimal(total), p })) })
+    ...(distribution &&
+      found.chances.length <= mostTotals && {
+        distribution: outcomesOf(found).map(({ total, p }) => ({ total: shownDecimal(total), p }))
+      })
   }
 }
 

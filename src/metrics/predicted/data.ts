@@ -5,13 +5,12 @@ import type { Models } from '../models/customer-value.js'
 import { refused, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { settingsOf, simplePart, type PredictedRequest } from './predict.js'
-import { shownOutlook, shownPrediction } from './shown.js'
+import { notFinite, shownOutlook, shownPrediction } from './shown.js'
 import { predictedParameters, type lifetimeValueData } from './schema.js'
 
 type Data = Static<typeof lifetimeValueData>
 type Asked = Request<PredictedRequest & Record<string, unknown>>
 
-const cuts = ['interval', 'groupBy', 'groupAt']
 const ofModels = ['months', 'unit', 'holdoutDays', 'expectedDays']
 
 /** Parameters that say nothing to a method. */
@@ -31,10 +30,17 @@ export function refuseIdle({ given, place }: Request<PredictedRequest>): void {
     throw refused(place, 'basis', 'Who has a subscription is known to stay: bg_nbd is found from orders.', 'not_allowed') // prettier-ignore
 }
 
-/** A 400 for a parameter that only records give a meaning. */
-function refuseOfRecords({ given, place }: Asked): void {
-  const name = [...cuts, 'filter', 'calibrationEnd', 'holdoutDays'].find(n => n in given)
-  if (name !== undefined) throw refused(place, name, `${name} does not go with data.`, 'not_allowed')
+/** A 400 for a customer whose times contradict each other. */
+function refuseImpossible(customers: NonNullable<Data['customers']>, { place }: Asked): void {
+  for (const [i, { x, tx, T }] of customers.entries()) {
+    const message =
+      tx > T
+        ? 'tx is at most T: nobody comes after now.'
+        : x === 0 && tx > 0
+          ? 'tx is 0 for a customer who did not come again.'
+          : undefined
+    if (message !== undefined) throw refused(place, `data/customers/${i}/tx`, message, 'range')
+  }
 }
 
 const unknown = {
@@ -76,6 +82,7 @@ async function fromParameters(
 ): Promise<Answered<never>> {
   const { bgNbd, gammaGamma, customers: given = [] } = data
   if (!bgNbd) throw refused(request.place, 'data', 'method=bg_nbd needs the parameters bgNbd.', 'data_form')
+  refuseImpossible(given, request)
   const models: Models = { bgNbd, gammaGamma }
   const settings = settingsOf(request)
   const customers = given.map(({ z = null, ...c }) => ({
@@ -100,7 +107,7 @@ async function fromParameters(
     z,
     ...shownOutlook(outlooks[i]!)
   }))
-  const reasons: Record<string, string> = {}
+  const reasons = Object.fromEntries(notFinite(expected).map(name => [`/value/${name}`, 'not_finite']))
   if (!gammaGamma) for (const name of ['total', 'mean']) reasons[`/value/${name}`] = 'nothing_valued'
   const value = {
     customers: given.length,
@@ -118,7 +125,6 @@ export function fromData(
   stop: AbortSignal | undefined
 ): Answered<never> | Promise<Answered<never>> {
   refuseIdle(request)
-  refuseOfRecords(request)
   const { method = 'historic' } = request.given
   if (method === 'historic') {
     throw refused(request.place, 'method', 'data goes with method=simple or bg_nbd.', 'not_allowed')

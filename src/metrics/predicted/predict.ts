@@ -19,7 +19,7 @@ import {
   type OrdersQuery,
   type Totals
 } from './customers-sql.js'
-import { asCustomer, shownCustomers, shownPrediction, type PredictedCustomer } from './shown.js'
+import { asCustomer, notFinite, shownCustomers, shownPrediction, type PredictedCustomer } from './shown.js'
 import { units, type predictedValue } from './schema.js'
 import { simpleValue, whyUnknown, type SimpleInput } from './simple.js'
 import { subscriberFacts } from './subscribers-sql.js'
@@ -157,6 +157,7 @@ async function fillIn(ctx: Context, request: Asked, parts: readonly Part[], rows
       correlation: fitted.correlation,
       ...(expected && shownPrediction(expected, holdoutDays, row.holdoutSpend))
     })
+    for (const name of expected ? notFinite(expected) : []) notes.reason(`/${name}`, 'not_finite')
     if (fitted.correlation === null)
       notes.reason('/correlation', refusals.bgNbd ?? refusals.gammaGamma ?? 'never_differs')
     for (const name of behindModels) notes.ids(`/${name}`, [row])

@@ -13,11 +13,13 @@ import {
   type Static,
   type TObject
 } from '../../kernel/schema.js'
-import { described } from '../parameters.js'
+import { Days, described } from '../parameters.js'
 import { Count } from '../rate.js'
 
-const Positive = () => ({ ...AnyNumber(), exclusiveMinimum: 0 })
-const Time = () => ({ ...AnyNumber(), minimum: 0 })
+// Fits are looked for within e^±9 of the means of time and money; this leaves room for those found elsewhere.
+const Shape = () => ({ ...AnyNumber(), exclusiveMinimum: 0, maximum: 1e6 })
+const TimeScale = () => ({ ...AnyNumber(), exclusiveMinimum: 0, maximum: 1e9 })
+const MoneyScale = () => ({ ...AnyNumber(), exclusiveMinimum: 0, maximum: 1e18 })
 
 const orNull = <T extends TObject>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ ...schema, type: ['object', 'null'] })
@@ -158,8 +160,8 @@ export const predictedCustomer = {
 const GivenCustomer = Closed(
   {
     x: Count('Order days after the first one.'),
-    tx: described(Time(), 'From the first to the last, in `unit`.'),
-    T: described(Time(), 'From the first to now, in `unit`.'),
+    tx: described(Days(), 'From the first to the last, in `unit`.'),
+    T: described(Days(), 'From the first to now, in `unit`.'),
     z: Type.Optional(described(Nullable(GivenAmount()), 'The mean value of those after the first.'))
   },
   { 'x-type': 'LifetimeValueGivenCustomer', description: 'A customer.' }
@@ -169,17 +171,19 @@ const GivenCustomer = Closed(
 export const lifetimeValueData = Closed(
   {
     averageOrderValue: Type.Optional(described(GivenAmount(), 'With `method=simple`.')),
-    ordersPerMonth: Type.Optional(described(Time(), 'With `method=simple`.')),
+    ordersPerMonth: Type.Optional(
+      described({ ...AnyNumber(), minimum: 0, maximum: 1e6 }, 'With `method=simple`.')
+    ),
     monthlyChurn: Type.Optional(described(Share(), 'With `method=simple`.')),
     bgNbd: Type.Optional(
       Closed(
-        { r: Positive(), alpha: Positive(), a: Positive(), b: Positive() },
+        { r: Shape(), alpha: TimeScale(), a: Shape(), b: Shape() },
         { 'x-type': 'BgNbdParameters', description: 'With `method=bg_nbd`: the parameters of the model.' }
       )
     ),
     gammaGamma: Type.Optional(
       Closed(
-        { p: Positive(), q: Positive(), gamma: Positive() },
+        { p: Shape(), q: Shape(), gamma: MoneyScale() },
         { 'x-type': 'GammaGammaParameters', description: 'The parameters of the model of values.' }
       )
     ),

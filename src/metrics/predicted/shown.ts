@@ -3,7 +3,10 @@ import type { Expectation } from '../models/customer-prediction.js'
 import { decimalOf } from '../models/exact.js'
 import type { CustomerRow } from './customers-sql.js'
 
-const decimalOrNull = (value: number | null) => (value === null ? null : decimalOf(value))
+// Parameters that were given may lead beyond all numbers.
+const finite = (value: number | null) => (value !== null && Number.isFinite(value) ? value : null)
+
+const decimalOrNull = (value: number | null) => (finite(value) === null ? null : decimalOf(value!))
 
 /** A customer as the models see it; times in their unit. */
 export const asCustomer = (row: CustomerRow, perUnit: number): Customer => ({
@@ -15,14 +18,22 @@ export const asCustomer = (row: CustomerRow, perUnit: number): Customer => ({
   holdoutSpend: Number(row.holdoutSpend)
 })
 
+/** The members of what models expect that are no finite numbers, and shown as null. */
+export const notFinite = ({ holdout: _holdout, ...estimates }: Expectation): string[] =>
+  Object.entries(estimates)
+    .filter(([, v]) => v !== null && !Number.isFinite(v))
+    .map(([name]) => name)
+
 /** What models expect, as a part of the value; what was spent in the hold-out is exact. */
 export function shownPrediction(
-  { meanExpectedValue, total, mean, holdout, ...others }: Expectation,
+  { meanPAlive, expectedNewCustomer, expectedOrders, meanExpectedValue, total, mean, holdout }: Expectation,
   holdoutDays: number | undefined,
   holdoutSpend: string
 ): Record<string, unknown> {
   return {
-    ...others,
+    meanPAlive,
+    expectedNewCustomer: finite(expectedNewCustomer),
+    expectedOrders: finite(expectedOrders),
     meanExpectedValue: decimalOrNull(meanExpectedValue),
     total: decimalOrNull(total),
     mean: decimalOrNull(mean),
@@ -33,7 +44,7 @@ export function shownPrediction(
 /** What is expected of a customer, in the answer. */
 export const shownOutlook = ({ pAlive, expectedOrders, expectedValue, value }: Outlook) => ({
   pAlive,
-  expectedOrders,
+  expectedOrders: finite(expectedOrders),
   expectedValue: decimalOrNull(expectedValue),
   value: decimalOrNull(value)
 })

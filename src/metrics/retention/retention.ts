@@ -156,6 +156,7 @@ export const retention = figure({
   value: retentionValue,
   answer,
   data: {
+    takes: ['inactiveDays'],
     schema: Closed({
       activeBefore: Count('Customers who were active before.'),
       lost: Count('Those of them who are not any more.'),
