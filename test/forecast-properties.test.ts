@@ -79,6 +79,9 @@ function check(isTrue: boolean, what: string, ...seen: unknown[]): void {
   if (!isTrue) throw new Error(`${what}\n${seen.map(s => JSON.stringify(s, null, 2)).join('\n')}`)
 }
 
+const beginsDay = (instant: number) =>
+  new Date(instant).toLocaleTimeString('en-GB', { timeZone: 'Europe/Berlin' }) === '00:00:00'
+
 let worlds = 0
 
 t.test('the waterfall balances, and agrees with forecasts and win rates', async t => {
@@ -104,7 +107,9 @@ t.test('the waterfall balances, and agrees with forecasts and win rates', async 
       check(value.lost === (rate.value.lostValue ?? '0'), 'lost', value, rate.value)
       const then = { ...period, deals: which, backtest: 0, methods: ['weighted'] }
       const before = await ask(here, 'forecast', { ...then, asOf: iso(from - 1) })
-      if (to > from)
+      // What is expected on the very day that a period begins in is overdue just before it.
+      const comparable = which === 'open' || beginsDay(from)
+      if (to > from && comparable)
         check(value.openAtStart === (before.value.amount ?? '0'), 'at the start', value, before.value)
       const after = await ask(here, 'forecast', { ...then, asOf: iso(to - 1) })
       if (which === 'open')
