@@ -49,7 +49,8 @@ t.test('Odoo 78574: a probability where nothing, or all, was won', async t => {
   t.match(none.reasons, { '/value/coefficients': /./ })
   const all = await score({ outcome: { industry: { isNull: false } } })
   t.match(all.value, unknown)
-  t.match(await score({ data: { scores: [0, 1], outcomes: [1, 1] } }), {
+  const given = { data: { scores: [0, 1], outcomes: [1, 1] } }
+  t.match(await done(request('POST', '/v1/metrics/lead-score', given)), {
     value: { quality: { baseRate: 1, auc: null } },
     reasons: { '/value/quality/auc': 'one_outcome_only' }
   })
