@@ -96,10 +96,13 @@ export function boughtSql(ctx: Context, { frame, currency, filter, cuts }: Order
   return { ctes, bought }
 }
 
-/** Whether a customer is one of the table that lies in the bin. */
-export const inBin = (ctx: Context, table: 'companies' | 'contacts', id: Sql) => sql`exists (
+const inBin = (ctx: Context, table: 'companies' | 'contacts', id: Sql) => sql`exists (
   select from ${raw(`${table} x`)}
   where x.workspace_id = ${ctx.workspaceId} and x.id = ${id} and x.deleted_at is not null)`
+
+/** The condition that a customer, a company or a contact, is not in the bin. */
+export const isKept = (ctx: Context, customer: Sql): Sql =>
+  sql`not ${inBin(ctx, 'companies', customer)} and not ${inBin(ctx, 'contacts', customer)}`
 
 /** What is said of customers, `facts f`. Value is kept exact; it is rounded where it is shown. */
 export const summary = sql`
@@ -159,7 +162,6 @@ export function customerFacts(ctx: Context, query: ValueQuery, { ctes, bought }:
           ${customerKeys(cuts, groupedBy)}
         from (${bought}) b group by b.customer_id
       ) g
-      where not ${inBin(ctx, 'companies', raw('g.id'))}
-        and not ${inBin(ctx, 'contacts', raw('g.id'))} ${inPeriod(sql`g.first_at`, frame)}
+      where ${isKept(ctx, raw('g.id'))} ${inPeriod(sql`g.first_at`, frame)}
     )`
 }

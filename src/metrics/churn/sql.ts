@@ -5,7 +5,7 @@ import { subscriptions } from '../../resources/subscriptions/resource.js'
 import { bucketOf, bucketSeries } from '../buckets.js'
 import type { Cuts, Numbers } from '../counted.js'
 import { conversion } from '../currency.js'
-import { inBin } from '../lifetime-value-sql.js'
+import { isKept } from '../lifetime-value-sql.js'
 import { shown } from '../money.js'
 import { localDay, type Frame } from '../period.js'
 
@@ -99,8 +99,7 @@ export function churnFacts(ctx: Context, query: ChurnQuery): Sql {
       from subscriptions t ${knownEnd(ctx, frame.knownAt)} ${cuts.joins}
       where ${visible(ctx, subscriptions, 't')} and t.deleted_at is null
         and t.created_at <= ${frame.knownAt}::timestamptz and ${filter}
-        and not ${inBin(ctx, 'companies', raw('t.customer_id'))}
-        and not ${inBin(ctx, 'contacts', raw('t.customer_id'))}
+        and ${isKept(ctx, raw('t.customer_id'))}
     ), facts as materialized (
       select s.*, e.ended, o.since is not null and s.start_date < o.since as at_start,
         case when s.start_date < o.since then ${monthsBetween(raw('s.start_date'), raw('o.since'))} else 0 end as entry,

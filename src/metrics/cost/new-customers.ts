@@ -4,7 +4,7 @@ import type { Context } from '../../kernel/context.js'
 import { deals } from '../../resources/deals/resource.js'
 import { orders } from '../../resources/orders/resource.js'
 import { dealState } from '../deal-state.js'
-import { inBin } from '../lifetime-value-sql.js'
+import { isKept } from '../lifetime-value-sql.js'
 import type { Frame } from '../period.js'
 
 /**
@@ -17,7 +17,7 @@ export const firstDeals = (ctx: Context, frame: Frame, filter: Sql): Sql => sql`
     from deals d ${dealState(ctx, frame)}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and w.kind = 'won' and ${filter}
   ) x
-  where x.id is null or (not ${inBin(ctx, 'companies', raw('x.id'))} and not ${inBin(ctx, 'contacts', raw('x.id'))})
+  where x.id is null or (${isKept(ctx, raw('x.id'))})
   order by x.id, case when x.id is null then x.deal_id end, x.at, x.deal_id`
 
 /** The first order of each customer, as `(id, deal_id, at)`. */
@@ -28,7 +28,7 @@ export const firstOrders = (ctx: Context, { asOf, knownAt }: Frame): Sql => sql`
       and t.created_at <= ${knownAt}::timestamptz
     group by t.customer_id
   ) x
-  where not ${inBin(ctx, 'companies', raw('x.id'))} and not ${inBin(ctx, 'contacts', raw('x.id'))}`
+  where ${isKept(ctx, raw('x.id'))}`
 
 /** The won deals of the workspace that make no new customer of the period, for they are not the first ones. */
 export async function laterDeals(ctx: Context, frame: Frame, filter: Sql): Promise<string[]> {

@@ -1,6 +1,6 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
-import { boughtSql, customerKeys, inBin, type OrderQuery } from '../lifetime-value-sql.js'
+import { boughtSql, customerKeys, isKept, type OrderQuery } from '../lifetime-value-sql.js'
 import type { Numbers } from '../counted.js'
 import { shown } from '../money.js'
 import { inPeriod } from '../period.js'
@@ -119,7 +119,7 @@ export function orderFacts(ctx: Context, query: OrdersQuery): CustomerFacts {
           from days d where d.first_day <= ${calibrationEnd}::date
           group by d.customer_id, d.first_day
         ) c left join months m on m.customer_id = c.id ${groups.joined}
-        where not ${inBin(ctx, 'companies', raw('c.id'))} and not ${inBin(ctx, 'contacts', raw('c.id'))}
+        where ${isKept(ctx, raw('c.id'))}
           ${inPeriod(raw('c.first_at'), frame)}
       )`,
     counts: sql`

@@ -1,7 +1,7 @@
 import sql, { raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { monthly, monthsBetween } from '../churn/sql.js'
-import { customerKeys, inBin } from '../lifetime-value-sql.js'
+import { customerKeys, isKept } from '../lifetime-value-sql.js'
 import { shown } from '../money.js'
 import { inPeriod } from '../period.js'
 import { paymentsSql, subscribed, subscriptionRates } from '../subscription-payments.js'
@@ -54,7 +54,7 @@ export function subscriberFacts(ctx: Context, query: Omit<OrdersQuery, 'holdoutD
             count(distinct b.day) as order_days, min(b.ordered_at) as first_at ${customerKeys(cuts, groupedBy)}
           from bought b group by b.customer_id
         ) g join tenures h on h.customer_id = g.id left join lately y on y.customer_id = g.id
-        where not ${inBin(ctx, 'companies', raw('g.id'))} and not ${inBin(ctx, 'contacts', raw('g.id'))}
+        where ${isKept(ctx, raw('g.id'))}
           ${inPeriod(raw('g.first_at'), frame)}
       )`,
     counts: sql`

@@ -4,7 +4,7 @@ import type { Context } from '../../kernel/context.js'
 import { orders } from '../../resources/orders/resource.js'
 import { bucketOf, bucketSeries, steps, type Interval } from '../buckets.js'
 import type { Numbers } from '../counted.js'
-import { boughtSql, inBin, type OrderQuery } from '../lifetime-value-sql.js'
+import { boughtSql, isKept, type OrderQuery } from '../lifetime-value-sql.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 
 /** Whose orders are looked at, and how they are told apart. */
@@ -68,7 +68,7 @@ export function orderDays(ctx: Context, query: RetentionQuery): Sql {
         first_value(g.period) over (${groups}) as last_active, min(g.period) over (partition by g.id) as cohort,
         max(g.day) over (partition by g.id) as last_day, min(g.first_at) over (partition by g.id) as first_at
         ${keysOf(query, key => sql`first_value(g.${key}) over (partition by g.id order by ${sorted})`)}
-      from days g where not ${inBin(ctx, 'companies', raw('g.id'))} and not ${inBin(ctx, 'contacts', raw('g.id'))}
+      from days g where ${isKept(ctx, raw('g.id'))}
     ), facts as materialized (
       select g.*, g.day_before is null as first, g.day - g.day_before as gap,
         g.period is distinct from g.period_before as begins,
