@@ -1,18 +1,21 @@
+import { Big } from 'big.js'
 import t from 'tap'
 import { intervalOf, type Chance } from '../src/metrics/models/forecast-interval.js'
 import { randomNumbers } from '../src/metrics/models/random.js'
 
 const quantiles = [0.01, 0.1, 0.5, 0.9, 0.99]
 
-function some(count: number): { deals: Chance[]; samples: number[][] } {
+const sized = (amount: string) => ({ amount: new Big(amount), size: Number(amount) })
+
+function some(count: number): { deals: Chance[] } {
   const random = randomNumbers(3)
-  const samples = [Array.from({ length: 50 }, () => Math.round(random() ** 4 * 100_000))]
+  const drawn = Array.from({ length: 50 }, () => Math.round(random() ** 4 * 100_000))
   const deals = Array.from({ length: count }, (_, i): Chance => {
     // A few large ones among many small ones, so that the total leans to one side.
     const amount = (i % 200 === 0 ? 400_000 * random() : 2_000 * random()).toFixed(2)
-    return { amount, p: random() * 0.3, ...(i % 7 === 0 && { sample: 0 }) }
+    return { ...sized(amount), p: random() * 0.3, ...(i % 7 === 0 && { drawn }) }
   })
-  return { deals, samples }
+  return { deals }
 }
 
 t.test('for very many deals the normal law says what draws say', async t => {
@@ -37,10 +40,9 @@ t.test('for very many deals the normal law says what draws say', async t => {
 })
 
 t.test('a total is never less than nothing nor more than all', async t => {
-  const deals = Array.from({ length: 4000 }, (_, i): Chance => ({ amount: '10', p: i < 4 ? 1e-4 : 0 }))
+  const deals = Array.from({ length: 4000 }, (_, i): Chance => ({ ...sized('10'), p: i < 4 ? 1e-4 : 0 }))
   const { kind, quantiles: found } = intervalOf({
     deals,
-    samples: [],
     quantiles: [0, 0.5, 1],
     seed: 1,
     draws: 10_000,

@@ -106,10 +106,10 @@ t.test('a forecast as independent draws', async t => {
     ['0', '0.1', '0.2', '0.3', '0.4', '0.5', '0.6']
   )
   const amounts = given.deals as { amount: number; p: number }[]
-  const totals = drawnTotals(amounts, 20_000, 3, amount => amount)
+  const totals = drawnTotals(amounts, 20_000, 3, d => d.amount)
   t.same(
-    drawnTotals(amounts, 100, 3, a => a),
-    drawnTotals(amounts, 100, 3, a => a),
+    drawnTotals(amounts, 100, 3, d => d.amount),
+    drawnTotals(amounts, 100, 3, d => d.amount),
     'the same for a seed'
   )
   near(t, totals.filter(x => x === 500).length / totals.length, 0.375, 'drawn', 0.02)

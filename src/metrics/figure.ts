@@ -54,7 +54,12 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
   more?: Record<string, TSchema>
   /** Whether it changes while time goes by and nothing is written, as the age of what is open does. */
   ages?(given: Given<P>): boolean
-  answer(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<Answered<Static<V>>>
+  /** Reads the records, and answers; or returns what works out the answer, where that takes long: nothing is read then. */
+  answer(
+    ctx: Context,
+    request: Request<Given<P>>,
+    frame: Frame
+  ): Promise<Answered<Static<V>> | (() => Promise<Answered<Static<V>>>)>
   /** What POST takes as `data`, and the same figure out of it. */
   data?: {
     schema: D
@@ -176,14 +181,27 @@ export function figure<
     return frame
   }
 
-  async function compute(ctx: Context, request: Request<Given<P>>, frame: Frame): Promise<unknown> {
-    const {
-      more,
-      warnings = [],
-      ...answered
-    } = await (request.data
-      ? data!.answer(request.data as Static<D>, request, frame, ctx.gone?.())
-      : config.answer(ctx, request, frame))
+  async function find(
+    { snapshots }: Computing,
+    ctx: Context,
+    request: Request<Given<P>>,
+    frame: Frame,
+    stop: AbortSignal
+  ) {
+    if (request.data) return data!.answer(request.data as Static<D>, request, frame, stop)
+    const found = await snapshots.read(
+      db => config.answer({ ...ctx, db, gone: () => stop }, request, frame),
+      stop
+    )
+    // Models wait for each other: they must not keep a connection meanwhile.
+    return typeof found === 'function' ? await found() : found
+  }
+
+  function shownAnswer(
+    { more, warnings = [], ...answered }: Answered<Static<V>>,
+    request: Request<Given<P>>,
+    frame: Frame
+  ): unknown {
     const { timeZone, asOf, knownAt } = frame
     return {
       metric: name,
@@ -206,8 +224,8 @@ export function figure<
     refuseOfRecords(request, data?.takes ?? [])
     const frame = await framed(ctx, input, request)
     const key = identityOf(ctx, name, version, request, frame)
-    return computing.shared.join(key, ctx.gone?.(), stop =>
-      computing.snapshots.read(db => compute({ ...ctx, db, gone: () => stop }, request, frame), stop)
+    return computing.shared.join(key, ctx.gone?.(), async stop =>
+      shownAnswer(await find(computing, ctx, request, frame, stop), request, frame)
     )
   }
 

@@ -1,4 +1,4 @@
-import type { SurvivalCurve } from '../models/survival.js'
+import { curveOf, type SurvivalCurve } from '../models/survival.js'
 import type { Spell } from './sql.js'
 
 /**
@@ -20,7 +20,7 @@ export function survivalOf(spells: readonly Spell[]): SurvivalCurve {
   }
   let atRisk = 0
   let survival = 1
-  return [...changes]
+  const steps = [...changes]
     .sort(([a], [b]) => a - b)
     .flatMap(([time, { enters, leaves, ends }]) => {
       atRisk += enters
@@ -30,4 +30,5 @@ export function survivalOf(spells: readonly Spell[]): SurvivalCurve {
       survival *= 1 - ends / before
       return [{ time, atRisk: before, survival, incidence: [1 - survival] }]
     })
+  return curveOf(steps, 1)
 }

@@ -3,7 +3,7 @@ import { mean } from '../models/stats.js'
 import { estimate, isWeighing, weigherOf, type ForecastMethod } from './forecast-methods.js'
 import type { value } from './forecast-schema.js'
 import { wonOf, type Found, type OpenDeal, type Snapshot, type Won } from './forecast-snapshot.js'
-import type { Moment, Window } from './forecast-windows.js'
+import type { Window } from './forecast-windows.js'
 
 type Backtest = NonNullable<Static<typeof value>['backtest']>
 type Tested = Backtest['windows'][number]['methods'][number]
@@ -14,9 +14,13 @@ export type Benchmark = Extract<ForecastMethod, 'run_rate' | 'seasonal'>
 const unknown: Won = { n: 0, value: null }
 
 /** What the window before, or that of a year before, brought; undefined where no deal was known by its end. */
-export function benchmark(row: Found | undefined, moment: Moment, method: Benchmark): Won | undefined {
+export function benchmark(
+  row: Found | undefined,
+  { since, moment }: Snapshot,
+  method: Benchmark
+): Won | undefined {
   const end = method === 'run_rate' ? moment.previousTo : moment.seasonTo
-  if (!row?.since || end === null || Date.parse(row.since) >= Date.parse(end)) return undefined
+  if (since === null || end === null || since >= Date.parse(end)) return undefined
   return wonOf(row, method === 'run_rate' ? 'wonBefore' : 'wonSeason')
 }
 
@@ -26,23 +30,24 @@ function errorOf(expected: string | null, actual: string | null): number | null 
   return Number(expected) / Number(actual) - 1
 }
 
-/** A moment with what is known of it. */
+/** A moment with what is known of it; its snapshot is made when it is asked for, so that there is one at a time. */
 export interface Seen {
   row: Found | undefined
-  snapshot: Snapshot
+  snapshot(): Snapshot
 }
 
 function tested(
   method: ForecastMethod,
-  { row, snapshot }: Seen,
-  chosen: (deal: OpenDeal) => boolean,
+  row: Found | undefined,
+  snapshot: Snapshot,
+  deals: readonly OpenDeal[],
   actual: Record<'fromOpen' | 'all', Won>
 ): Tested {
   if (isWeighing(method)) {
-    const { expectedWon, value } = estimate(snapshot.open.filter(chosen), weigherOf(method, snapshot))
+    const { expectedWon, value } = estimate(deals, weigherOf(method, snapshot))
     return { method, won: expectedWon, value, error: errorOf(value, actual.fromOpen.value) }
   }
-  const found = benchmark(row, snapshot.moment, method)
+  const found = benchmark(row, snapshot, method)
   const { value } = found ?? unknown
   return { method, won: found?.n ?? null, value, error: errorOf(value, actual.all.value) }
 }
@@ -57,12 +62,14 @@ export function backtestOf(
   chosen: (deal: OpenDeal) => boolean
 ): Backtest {
   const windows = seen.slice(1).flatMap((start, i) => {
+    const snapshot = start.snapshot()
     // Before there was any deal nothing was known to forecast from.
-    if (!start.row) return []
+    if (snapshot.since === null) return []
     const end = seen[i]!.row
+    const deals = snapshot.open.filter(chosen)
     const actual = { fromOpen: wonOf(end, 'wonFromOpen'), all: wonOf(end, 'wonBefore') }
-    const { from, to } = start.snapshot.moment as Window
-    const found = methods.map(method => tested(method, start, chosen, actual))
+    const { from, to } = snapshot.moment as Window
+    const found = methods.map(method => tested(method, start.row, snapshot, deals, actual))
     return [{ from, to, actualFromOpen: actual.fromOpen, actual: actual.all, methods: found }]
   })
   windows.reverse()

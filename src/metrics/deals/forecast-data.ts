@@ -1,12 +1,8 @@
-import { Big } from 'big.js'
 import { Closed, GivenAmount, Share, Type, type Static } from '../../kernel/schema.js'
 import { inBackground } from '../background.js'
 import type { Answered } from '../figure.js'
 import { described } from '../parameters.js'
-import { estimate } from './forecast-methods.js'
-import { amountOf, categoriesOf } from './forecast-parts.js'
-import type { OpenDeal } from './forecast-snapshot.js'
-import { intervalTask, type Settings, type Value } from './forecast-value.js'
+import type { Settings, Value } from './forecast-value.js'
 
 /** Deals to forecast instead of the workspace's. */
 export const data = Closed({
@@ -19,69 +15,24 @@ export const data = Closed({
   )
 })
 
-const nothing = { deals: 0, dealsWithValue: 0, amount: '0', weighted: '0', sd: '0' }
-const notGiven = { n: 0, value: null }
+const unknown = ['/value/horizonDays', '/value/closedWon/value', '/value/newBusiness/value']
 
-/** The weighted forecast of given deals, with its distribution where they are few. */
+/** The weighted forecast of given deals. */
 export async function forecastOfData(
-  given: Static<typeof data>,
+  { deals }: Static<typeof data>,
   settings: Settings,
   stop: AbortSignal | undefined
 ): Promise<Answered<Value>> {
-  const deals = given.deals.map(({ amount, p }): OpenDeal => ({
-    stage: 0,
-    position: 0,
-    days: 0,
-    stageDays: 0,
-    amount: new Big(amount),
-    lack: null,
-    probability: p,
-    place: 'expected',
-    category: null
-  }))
-  const {
-    weighed,
-    expectedWon,
-    expectedWonSd,
-    value: weighted,
-    sd
-  } = estimate(deals, deal => ({ p: deal.probability, fellBack: false }))
-  const task = { ...intervalTask(weighed, settings), distribution: true }
-  const [{ distribution, ...interval }] = (await inBackground('forecastIntervals', [task], stop)) as [
-    Awaited<ReturnType<typeof inBackground<'forecastIntervals'>>>[number]
-  ]
-  const value: Value = {
-    horizonDays: null,
-    openDeals: deals.length,
-    deals: deals.length,
-    dealsWithValue: deals.length,
-    amount: amountOf(deals),
-    closedWon: notGiven,
-    methods: [
-      {
-        method: 'weighted',
-        expectedWon,
-        expectedWonSd,
-        value: weighted,
-        sd,
-        interval,
-        ...(distribution && { distribution })
-      }
-    ],
-    byStage: [],
-    overdue: nothing,
-    undated: nothing,
-    outside: nothing,
-    newBusiness: notGiven,
-    categories: categoriesOf(deals, notGiven, settings.categories === 'cumulative')
-  }
-  const unknown = ['/horizonDays', '/closedWon/value', '/newBusiness/value']
-  const reasons = Object.fromEntries(unknown.map(pointer => [`/value${pointer}`, 'not_given']))
+  const value = await inBackground('forecastOfGiven', { deals, settings }, stop)
+  const reasons = Object.fromEntries(unknown.map(pointer => [pointer, 'not_given']))
   return {
     value,
     parameters: {},
     counts: { deals: deals.length },
     excluded: {},
-    reasons: { ...reasons, ...(!distribution && { '/value/methods/0/distribution': 'too_many_totals' }) }
+    reasons: {
+      ...reasons,
+      ...(!value.methods[0]!.distribution && { '/value/methods/0/distribution': 'too_many_totals' })
+    }
   }
 }

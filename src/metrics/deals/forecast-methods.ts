@@ -1,5 +1,7 @@
 import { Big } from 'big.js'
+import { fsum } from 'd3-array'
 import { decimalOf, shownDecimal } from '../models/exact.js'
+import type { Chance } from '../models/forecast-interval.js'
 import { cumulativeIncidence, incidenceAt, survivalAt, type SurvivalCurve } from '../models/survival.js'
 import type { OpenDeal, Snapshot } from './forecast-snapshot.js'
 
@@ -70,12 +72,10 @@ function byAge(snapshot: Snapshot): Weigh {
 }
 
 function byStageAge(snapshot: Snapshot): Weigh {
-  const { won, lost, open } = snapshot.times
   const whole = byAge(snapshot)
   const curveOf = remembered((stage: number) => {
-    const [ofWon = [], ofLost = []] = [won.get(stage), lost.get(stage)]
-    if (ofWon.length + ofLost.length < leastClosed) return undefined
-    return cumulativeIncidence([ofWon, ofLost], open.get(stage) ?? [])
+    const { won, lost, open } = snapshot.times(stage)
+    return won.length + lost.length < leastClosed ? undefined : cumulativeIncidence([won, lost], open)
   })
   return deal => {
     const curve = curveOf(deal.stage)
@@ -89,12 +89,6 @@ const weighers: Record<Weighing, (snapshot: Snapshot) => Weigh> = {
   stage_conversion: byStage,
   age_conditional: byAge,
   stage_age_conditional: byStageAge
-}
-
-/** A deal with a known amount and how likely it is won. */
-export interface Weighed {
-  deal: OpenDeal & { amount: Big }
-  p: number
 }
 
 /** What open deals are expected to bring. */
@@ -111,37 +105,49 @@ export interface Estimate {
   unknown: number
   /** How many deals are in stages with too few closed deals. */
   fallback: number
-  weighed: Weighed[]
+  /** Those whose amount and odds are known. */
+  chances: Chance[]
 }
 
-const hasAmount = (deal: OpenDeal): deal is OpenDeal & { amount: Big } => deal.amount !== null
+/** So many different odds are estimates: no more than the digits of a number is known of what they bring. */
+const mostExactOdds = 1000
 
 // Deals of the same odds are added up before they are weighed.
-function expected(weighed: readonly Weighed[]): Big {
+function expected(chances: readonly Chance[]): string {
   const amounts = new Map<number, Big>()
-  for (const { deal, p } of weighed) amounts.set(p, deal.amount.plus(amounts.get(p) ?? 0))
-  return [...amounts].reduce((sum, [p, amount]) => sum.plus(amount.times(p)), new Big(0))
+  for (const { amount, p } of chances) amounts.set(p, amounts.get(p)?.plus(amount) ?? amount)
+  if (amounts.size > mostExactOdds) return decimalOf(fsum(chances, ({ size, p }) => size * p))
+  return shownDecimal([...amounts].reduce((sum, [p, amount]) => sum.plus(amount.times(p)), new Big(0)))
 }
 
 /** What some of the open deals of a snapshot are expected to bring, by a method. */
 export function estimate(deals: readonly OpenDeal[], weigh: Weigh): Estimate {
-  const odds = deals.map(deal => ({ deal, ...weigh(deal) }))
-  const likely = odds.filter((o): o is typeof o & { p: number } => o.p !== null)
-  const weighed = likely.flatMap(({ deal, p }) => (hasAmount(deal) ? [{ deal, p }] : []))
-  const variance = weighed.reduce((sum, { deal: { amount, drawn }, p }) => {
-    return sum + p * (1 - p) * Number(amount) ** 2 + p * (drawn?.variance ?? 0)
-  }, 0)
-  const nothing = deals.length > 0 && weighed.length === 0
-  const noOdds = deals.length > 0 && likely.length === 0
-  const spread = likely.reduce((sum, { p }) => sum + p * (1 - p), 0)
+  const chances: Chance[] = []
+  let [unknown, fallback, won, spread, variance] = [0, 0, 0, 0, 0]
+  for (const deal of deals) {
+    const { p, fellBack } = weigh(deal)
+    if (fellBack) fallback++
+    if (p === null) {
+      unknown++
+      continue
+    }
+    won += p
+    spread += p * (1 - p)
+    const { amount, size, drawn } = deal
+    if (amount === null) continue
+    variance += p * (1 - p) * size ** 2 + p * (drawn?.variance ?? 0)
+    chances.push({ amount, size, p, drawn: drawn?.values })
+  }
+  const nothing = deals.length > 0 && chances.length === 0
+  const noOdds = deals.length > 0 && unknown === deals.length
   return {
-    expectedWon: noOdds ? null : likely.reduce((sum, { p }) => sum + p, 0),
+    expectedWon: noOdds ? null : won,
     expectedWonSd: noOdds ? null : Math.sqrt(spread),
-    value: nothing ? null : shownDecimal(expected(weighed)),
+    value: nothing ? null : expected(chances),
     sd: nothing ? null : decimalOf(Math.sqrt(variance)),
-    unknown: odds.length - likely.length,
-    fallback: odds.filter(o => o.fellBack).length,
-    weighed
+    unknown,
+    fallback,
+    chances
   }
 }
 

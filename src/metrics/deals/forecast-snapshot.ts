@@ -6,35 +6,44 @@ import type { Moment } from './forecast-windows.js'
 
 export type Place = 'expected' | 'overdue' | 'undated' | 'outside'
 
-interface FoundDeal {
-  stage: number
-  days: number
-  stageDays: number
-  value: string | null
-  missing: boolean
-  probability: number | null
-  place: Place
-  category: string | null
-  productId: string | null
-  listPrice: string | null
+/** The numbers that an open deal is told by, in their order. */
+export const openNumbers = ['stage', 'days', 'stageDays', 'probability'] as const
+
+type Told = [stage: number, days: number, stageDays: number, probability: number]
+
+/** What stands for an amount that there is no rate for; nothing stands for one that is missing. */
+export const noRate = '?'
+
+/** Texts of open deals, between commas in the order of the numbers. */
+export interface OpenTexts {
+  openPlaces: string | null
+  openCategories: string | null
+  openValues: string | null
+  openPrices: string | null
+  openProducts: string | null
 }
 
 type Summed = 'wonNow' | 'wonBefore' | 'wonSeason' | 'wonNew' | 'wonFromOpen'
 
-/** What is counted of the deals of a cut at one moment. */
-export type Found = Numbers & { n: number; won: number; lost: number; since: string | null } & Record<
-    Summed,
-    number
-  > &
-  Record<`${Summed}Value`, string | null> & {
-    wonDays: Buffer | null
-    lostDays: Buffer | null
-    lostFurthest: Buffer | null
-    wonTimes: Buffer | null
-    lostTimes: Buffer | null
-    openTimes: Buffer | null
-    open: FoundDeal[] | null
-    wonValues: [string | null, string][] | null
+type Closing = 'won' | 'lost' | 'open'
+
+/** What is counted of the deals of a cut that are the same at the moments from `n` back `through` another one. */
+export type Found = Numbers & {
+  n: number
+  through: number
+  won: number
+  lost: number
+  since: string | null
+} & Record<Summed, number> &
+  Record<`${Summed}Value`, string | null> &
+  Record<`${Closing}Times${number}`, Uint8Array | null> &
+  OpenTexts & {
+    wonDays: Uint8Array | null
+    lostDays: Uint8Array | null
+    lostFurthest: Uint8Array | null
+    open: Uint8Array | null
+    /** Product and value of each, between commas. */
+    wonValues: string | null
   }
 
 /** Won amounts of a product, or of all, that an unknown amount may be. */
@@ -45,10 +54,18 @@ export interface WonValues {
 }
 
 /** An open deal as a forecast sees it. */
-export interface OpenDeal extends Omit<FoundDeal, 'value' | 'listPrice' | 'productId' | 'missing'> {
+export interface OpenDeal {
+  stage: number
   position: number
+  days: number
+  stageDays: number
+  probability: number | null
+  place: Place
+  category: string | null
   /** In the currency of the figure; null while unknown. */
   amount: Big | null
+  /** The amount as a number, 0 while unknown. */
+  size: number
   /** Why it is unknown. */
   lack: 'missingAmount' | 'noFxRate' | null
   /** What its amount is drawn from. */
@@ -58,6 +75,8 @@ export interface OpenDeal extends Omit<FoundDeal, 'value' | 'listPrice' | 'produ
 /** The pipeline at a moment. */
 export interface Snapshot {
   moment: Moment
+  /** When the first of its deals was known, in ms since 1970; null where none was. */
+  since: number | null
   open: OpenDeal[]
   won: number
   lost: number
@@ -65,7 +84,7 @@ export interface Snapshot {
   lostDays: Float64Array
   lostFurthest: Float64Array
   /** Days from the last entry into a stage until the close, or until now, by the index of the stage. */
-  times: Record<'won' | 'lost' | 'open', Map<number, number[]>>
+  times(stage: number): Record<Closing, Float64Array>
 }
 
 /** How an unknown amount is treated. */
@@ -74,89 +93,127 @@ export interface Amounts {
   amounts: 'fixed' | 'drawn'
 }
 
-function pairs(bytes: Buffer | null): Map<number, number[]> {
-  const times = new Map<number, number[]>()
-  const numbers = sampleOf(bytes)
-  for (let i = 0; i < numbers.length; i += 2) {
-    const of = times.get(numbers[i]!)
-    if (of) of.push(numbers[i + 1]!)
-    else times.set(numbers[i]!, [numbers[i + 1]!])
-  }
-  return times
-}
-
 function wonValuesOf(amounts: readonly string[]): WonValues {
   const mean = amounts.reduce((sum, a) => sum.plus(a), new Big(0)).div(amounts.length)
-  const values = amounts.map(Number)
+  const values = amounts.map(Number).sort((a, b) => a - b)
   const variance = values.reduce((sum, v) => sum + (v - Number(mean)) ** 2, 0) / values.length
   return { mean, variance, values }
 }
 
+type WonValuesOf = (product: string) => WonValues | undefined
+
 // Those of the same product; of all where a deal has none, or nothing of it was won yet.
-function wonValuesBy(found: Found['wonValues']): (productId: string | null) => WonValues | undefined {
-  if (!found || found.length === 0) return () => undefined
+function wonValuesBy(rows: readonly Found[]): WonValuesOf {
+  const found = rows
+    .flatMap(r => r.wonValues?.split(',') ?? [])
+    .map(one => one.split(' ') as [string, string])
+  if (found.length === 0) return () => undefined
   const all = wonValuesOf(found.map(([, value]) => value))
   const by = new Map<string, string[]>()
   for (const [product, value] of found) {
-    if (product === null) continue
     const of = by.get(product)
     if (of) of.push(value)
     else by.set(product, [value])
   }
+  by.delete('')
   const known = new Map([...by].map(([product, values]) => [product, wonValuesOf(values)]))
-  return product => (product === null ? all : (known.get(product) ?? all))
+  return product => known.get(product) ?? all
 }
 
-type Worth = Pick<OpenDeal, 'amount' | 'lack' | 'drawn'>
+type Worth = Pick<OpenDeal, 'amount' | 'size' | 'lack' | 'drawn'>
+
+const worth = (text: string): Worth => ({ amount: new Big(text), size: Number(text), lack: null })
+const unknown = (lack: OpenDeal['lack']): Worth => ({ amount: null, size: 0, lack })
 
 function worthOf(
-  { value, missing, listPrice, productId }: FoundDeal,
+  value: string,
+  price: string,
+  product: string,
   { missingAmount, amounts }: Amounts,
-  wonValues: (productId: string | null) => WonValues | undefined
+  wonValues: WonValuesOf
 ): Worth {
-  if (value !== null) return { amount: new Big(value), lack: null }
-  if (!missing) return { amount: null, lack: 'noFxRate' }
-  if (missingAmount === 'list_price' && listPrice !== null) return { amount: new Big(listPrice), lack: null }
-  const won = missingAmount === 'mean_won' ? wonValues(productId) : undefined
-  if (!won) return { amount: null, lack: 'missingAmount' }
-  return { amount: won.mean, lack: null, ...(amounts === 'drawn' && { drawn: won }) }
+  if (value === noRate) return unknown('noFxRate')
+  if (value !== '') return worth(value)
+  if (missingAmount === 'list_price' && price !== '') return worth(price)
+  const won = missingAmount === 'mean_won' ? wonValues(product) : undefined
+  if (!won) return unknown('missingAmount')
+  const { mean } = won
+  return { amount: mean, size: Number(mean), lack: null, ...(amounts === 'drawn' && { drawn: won }) }
 }
 
-/** The pipeline as the rows of a moment tell it; an empty one where there is none. */
-export function snapshotOf(
-  row: Found | undefined,
-  moment: Moment,
-  { stages }: PipelineThen,
-  treated: Amounts
-): Snapshot {
-  const wonValues = wonValuesBy(row?.wonValues ?? null)
-  const open = (row?.open ?? []).map(found => {
-    const { stage, days, stageDays, probability, place, category } = found
-    const { position } = stages[stage]!
+// Deals that are alike in all of this are alike in every sum and draw, so that the same deals have the same forecast.
+const inOrder = (a: OpenDeal, b: OpenDeal) =>
+  a.days - b.days ||
+  a.size - b.size ||
+  a.stage - b.stage ||
+  a.stageDays - b.stageDays ||
+  Number(a.probability) - Number(b.probability)
+
+function openOf(row: Found, { stages }: PipelineThen, treated: Amounts, wonValues: WonValuesOf): OpenDeal[] {
+  const numbers = sampleOf(row.open)
+  const [places, categories, values, prices, products] = [
+    row.openPlaces,
+    row.openCategories,
+    row.openValues,
+    row.openPrices,
+    row.openProducts
+  ].map(texts => texts?.split(',') ?? [])
+  const width = openNumbers.length
+  const deals = Array.from({ length: numbers.length / width }, (_, i): OpenDeal => {
+    const [stage, days, stageDays, probability] = numbers.subarray(
+      i * width,
+      (i + 1) * width
+    ) as unknown as Told
     return {
       stage,
-      position,
+      position: stages[stage]!.position,
       days,
       stageDays,
-      probability,
-      place,
-      category,
-      ...worthOf(found, treated, wonValues)
+      probability: Number.isNaN(probability) ? null : probability,
+      place: places![i] as Place,
+      category: categories![i] || null,
+      ...worthOf(values![i]!, prices![i] ?? '', products![i] ?? '', treated, wonValues)
     }
   })
+  return deals.sort(inOrder)
+}
+
+function joined(samples: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(samples.reduce((n, s) => n + s.length, 0))
+  let place = 0
+  for (const sample of samples) {
+    all.set(sample, place)
+    place += sample.length
+  }
+  return all
+}
+
+/** The row of the open deals of a moment, and of those won in its windows; undefined where there are none. */
+export const rowOf = (rows: readonly Found[], { n }: Moment) => rows.find(r => r.n === n && r.through === n)
+
+/** The pipeline as the rows tell it that include the moment. */
+export function snapshotOf(
+  all: readonly Found[],
+  moment: Moment,
+  pipeline: PipelineThen,
+  treated: Amounts
+): Snapshot {
+  const rows = all.filter(r => r.n <= moment.n && moment.n <= r.through)
+  const row = rowOf(rows, moment)
+  const sample = (of: (row: Found) => Uint8Array | null) => joined(rows.map(r => sampleOf(of(r))))
+  const count = (state: 'won' | 'lost') => rows.reduce((n, r) => n + r[state], 0)
+  const times = (stage: number, state: Closing) => sample(r => r[`${state}Times${stage}`] ?? null)
+  const since = rows.flatMap(r => (r.since === null ? [] : [Date.parse(r.since)]))
   return {
     moment,
-    open,
-    won: row?.won ?? 0,
-    lost: row?.lost ?? 0,
-    wonDays: sampleOf(row?.wonDays ?? null),
-    lostDays: sampleOf(row?.lostDays ?? null),
-    lostFurthest: sampleOf(row?.lostFurthest ?? null),
-    times: {
-      won: pairs(row?.wonTimes ?? null),
-      lost: pairs(row?.lostTimes ?? null),
-      open: pairs(row?.openTimes ?? null)
-    }
+    since: since.length > 0 ? Math.min(...since) : null,
+    open: row ? openOf(row, pipeline, treated, wonValuesBy(rows)) : [],
+    won: count('won'),
+    lost: count('lost'),
+    wonDays: sample(r => r.wonDays),
+    lostDays: sample(r => r.lostDays),
+    lostFurthest: sample(r => r.lostFurthest),
+    times: stage => ({ won: times(stage, 'won'), lost: times(stage, 'lost'), open: times(stage, 'open') })
   }
 }
 

@@ -1,15 +1,16 @@
-import sql, { empty, raw, type Sql } from 'sql-template-tag'
+import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
 import { stages } from '../../resources/pipelines/resource.js'
 import { products } from '../../resources/products/resource.js'
-import { dealValuesAt } from '../deal-values.js'
 import { days } from '../durations.js'
 import { fieldThen } from '../field-then.js'
 import { shown } from '../money.js'
 import { localDay } from '../period.js'
 import { sampleSql } from '../samples.js'
-import { dealConversion, mayBeIn, stageRows, stateOf } from './facts.js'
+import { dealConversion } from './facts.js'
+import { noRate, openNumbers, type OpenTexts } from './forecast-snapshot.js'
+import { entryOf, standings } from './forecast-standings.js'
 import type { Moment } from './forecast-windows.js'
 import type { DealScope } from './scope.js'
 import { kindsOf } from './stages.js'
@@ -23,6 +24,9 @@ export interface Needs {
   chosen: Sql
 }
 
+/** The column of facts that tells the days since the last entry into an open stage, by its index. */
+const timeOf = (stage: number): Sql => raw(`stage_${stage}`)
+
 const columns = raw(`n int, at timestamptz, "from" timestamptz, "to" timestamptz, "previousFrom" timestamptz,
   "previousTo" timestamptz, "seasonFrom" timestamptz, "seasonTo" timestamptz`)
 
@@ -31,84 +35,77 @@ function stageOdds({ ctx, frame, pipeline }: DealScope): Sql {
   const known = sql`${frame.knownAt}::timestamptz`
   const at = sql`case when m.at < s.created_at then ${known} else least(m.at, ${known}) end`
   return sql`
-    select m.n, array_position(${pipeline.stages.map(s => s.id)}::uuid[], s.id) - 1 as stage,
+    select m.moment, array_position(${pipeline.stages.map(s => s.id)}::uuid[], s.id) - 1 as stage,
       ${fieldThen(ctx, stages, 's', 'probability', at)}::float8 as probability
     from moments m cross join stages s
     where ${visible(ctx, stages, 's')} and s.pipeline_id = ${pipeline.id}`
 }
 
-// Each deal at each moment: where it stands, since when, and how it stood at the moment before.
-const standings = (scope: DealScope) => sql`
-  select y.*, lag(y.state) over (order by y.n desc) as state_before from (
-    select w.*, s.state from (
-      select m.n, m.at, m."from", m."to", m."previousFrom", m."previousTo", m."seasonFrom", m."seasonTo",
-        (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
-        max(f.position) filter (where f.kind = 'open' and f.stage < ${scope.pipeline.own}::int) as furthest,
-        min(f.at) filter (where f.stage < ${scope.pipeline.own}::int) as first_at,
-        max(f.at) filter (where f.entered) as last_at
-      from moments m join (${stageRows(scope)}) f on f.at <= m.at
-      group by m.n, m.at, m."from", m."to", m."previousFrom", m."previousTo", m."seasonFrom", m."seasonTo"
-    ) w cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
-    where w.least < ${scope.pipeline.own}::int
-  ) y`
-
-// Pairs of a stage and the days since its last entry until the close, or until the moment.
-function stageTimes(scope: DealScope): Sql {
-  const { frame, durations, pipeline } = scope
-  const end = sql`case when x.state = 'open' then x.at else x.last_at end`
-  return sql`(
-    select string_agg(float8send(l.stage::float8) || float8send((${days(frame, durations, raw('l.at'), end)})::float8),
-      ''::bytea)
-    from (
-      select f.stage, max(f.at) as at from (${stageRows(scope)}) f
-      where f.entered and f.at <= x.at and f.stage = any(${kindsOf(pipeline).open}::int[]) group by f.stage
-    ) l)`
+// Columns of a standing that no moment is needed for.
+function category({ ctx, frame }: DealScope, moments: readonly Moment[]): Sql {
+  const then = sql`least(${frame.asOf}::timestamptz, ${frame.knownAt}::timestamptz)`
+  return sql`, case when w.state = 'open' and least(w.high, v.high) = ${moments.length}::int
+    then ${fieldThen(ctx, deals, 'd', 'forecastCategory', then)} end as category`
 }
 
+const wonIn = (from: string, to: string) => sql`coalesce(s.last_at >= m.${raw(`"${from}"`)}
+  and s.last_at < m.${raw(`"${to}"`)}, false)`
+
+// Open deals at each moment; closed ones once for all moments at which they are the same; and what each moment is asked
+// about the won ones, those of its windows, as deals that `brought` something.
+const parts = sql`
+  select s.*, s.state as part, m.moment, m.at, m."from", m."to", m."previousFrom",
+    false as won_now, false as won_before, false as won_season, false as was_open
+  from stood s left join moments m on s.state = 'open' and m.moment between s.n and s.through
+  union all
+  select b.*, o.id is not null from (
+    select s.*, 'brought', m.moment, m.at, m."from", m."to", m."previousFrom",
+      s.last_at >= m."from" and (m."to" is null or s.last_at < m."to") as won_now,
+      ${wonIn('previousFrom', 'previousTo')} as won_before, ${wonIn('seasonFrom', 'seasonTo')} as won_season
+    from stood s join moments m on s.state = 'won' and m.moment between s.n and s.through
+  ) b left join stood o on o.id = b.id and o.state = 'open' and b.moment + 1 between o.n and o.through
+  where b.won_now or b.won_before or b.won_season`
+
 /**
- * The facts of a forecast, a row for each deal of the pipeline at each moment: its state, what it is worth, and whether
- * it was won in one of the windows before.
+ * The facts of a forecast: a row for each open deal at each moment; one for each other deal and the moments from `n` back
+ * `through` another one, at which it is the same; and one for each moment and deal won in one of its windows.
  */
 export function forecastFacts(scope: DealScope, moments: readonly Moment[], needs: Needs): Sql {
-  const { ctx, frame, cuts, durations, filter } = scope
+  const { ctx, frame, cuts, durations, pipeline } = scope
   const { ctes, converted } = dealConversion(scope)
   const day = (at: Sql) => localDay(frame.workspaceZone, at)
   const date = (at: Sql) => localDay(frame.timeZone, at)
-  const end = sql`case when x.state = 'open' then x.at else x.last_at end`
-  const wonIn = (from: string, to: string) => sql`coalesce(x.state = 'won'
-    and x.last_at >= x.${raw(`"${from}"`)} and x.last_at < x.${raw(`"${to}"`)}, false)`
-  const place = sql`case when v.expected_close_date is null then 'undated'
-    when v.expected_close_date <= ${date(raw('x.at'))} then 'overdue'
-    when v.expected_close_date >= ${date(raw('x."from"'))} and (x."to" is null
-      or v.expected_close_date <= ${date(sql`x."to" - interval '1 millisecond'`)}) then 'expected'
+  const open = sql`x.part = 'open'`
+  const end = sql`case when ${open} then x.at else x.last_at end`
+  const place = sql`case when x.expected_close_date is null then 'undated'
+    when x.expected_close_date <= ${date(raw('x.at'))} then 'overdue'
+    when x.expected_close_date >= ${date(raw('x."from"'))} and (x."to" is null
+      or x.expected_close_date <= ${date(sql`x."to" - interval '1 millisecond'`)}) then 'expected'
     else 'outside' end`
   const price = needs.listPrices
     ? sql`${converted(sql`${fieldThen(ctx, products, 'p', 'listPrice', raw('x.at'))}::numeric`, fieldThen(ctx, products, 'p', 'currency', raw('x.at')), day(raw('x.at')))}`
     : sql`null::numeric`
-  const open = sql`x.state = 'open'`
+  const valued = raw(
+    needs.wonValues ? `x.part in ('open', 'brought', 'won')` : `x.part in ('open', 'brought')`
+  )
+  const times = needs.stageTimes ? kindsOf(pipeline).open : []
+  const since = times.map(
+    i => sql`, (${days(frame, durations, sql`x.${entryOf(i)}`, end)})::float8 as ${timeOf(i)}`
+  )
   return sql`${ctes}, moments as materialized (
-    select m.* from jsonb_to_recordset(${JSON.stringify(moments)}::jsonb) as m(${columns})
-  ), odds as materialized (${stageOdds(scope)}),
+    select m.*, m.n as moment from jsonb_to_recordset(${JSON.stringify(moments)}::jsonb) as m(${columns})
+  ), odds as materialized (${stageOdds(scope)}), ${standings(scope, moments, category(scope, moments))},
   facts as materialized (
-    select d.id, x.n, x.state, x.stage, x.furthest, x.first_at, d.product_id,
-      ${days(frame, durations, raw('x.first_at'), end)}::float8 as days,
-      ${days(frame, durations, raw('x.last_at'), raw('x.at'))}::float8 as stage_days,
-      v.amount, ${converted(raw('v.amount'), raw('v.currency'), day(end))} as value,
-      coalesce(v.probability, o.probability) as probability,
-      case when ${open} then ${place} end as place,
-      case when ${open} and x.n = 0
-        then ${fieldThen(ctx, deals, 'd', 'forecastCategory', sql`least(x.at, ${frame.knownAt}::timestamptz)`)} end as category,
-      case when ${open} then ${price} end as list_price,
-      ${needs.stageTimes ? stageTimes(scope) : sql`null::bytea`} as stage_times,
-      coalesce(x.state = 'won' and x.last_at >= x."from" and (x."to" is null or x.last_at < x."to"), false) as won_now,
-      ${wonIn('previousFrom', 'previousTo')} as won_before, ${wonIn('seasonFrom', 'seasonTo')} as won_season,
-      coalesce(x.first_at >= x."previousFrom", false) as fresh, coalesce(x.state_before = 'open', false) as was_open
-      ${cuts.keys}
-    from deals d ${cuts.joins} cross join lateral (${standings(scope)}) x
-    ${dealValuesAt(ctx, frame, 'd', 'v', 'last', raw('x.at'), sql`and x.state in ('open', 'won')`)}
-    left join odds o on o.n = x.n and o.stage = x.stage
-    ${needs.listPrices ? sql`left join products p on ${visible(ctx, products, 'p')} and p.id = d.product_id and p.deleted_at is null` : empty}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}
+    select x.id, coalesce(x.moment, x.n) as n, coalesce(x.moment, x.through) as through, x.part as state, x.stage,
+      x.furthest, x.first_at, x.product_id, ${days(frame, durations, raw('x.first_at'), end)}::float8 as days,
+      ${days(frame, durations, raw('x.last_at'), raw('x.at'))}::float8 as stage_days, x.amount,
+      case when ${valued} then ${converted(raw('x.amount'), raw('x.currency'), day(end))} end as value,
+      coalesce(x.probability, o.probability) as probability, case when ${open} then ${place} end as place, x.category,
+      case when ${open} then ${price} end as list_price ${since.length > 0 ? join(since, '') : empty},
+      x.won_now, x.won_before, x.won_season, coalesce(x.first_at >= x."previousFrom", false) as fresh, x.was_open
+      ${cuts.dimensions.map((_, i) => raw(`, x.key_${i + 1}`)).reduce((all, one) => sql`${all} ${one}`, empty)}
+    from (${parts}) x left join odds o on ${open} and o.moment = x.moment and o.stage = x.stage
+    ${needs.listPrices ? sql`left join products p on ${visible(ctx, products, 'p')} and p.id = x.product_id and p.deleted_at is null` : empty}
   )`
 }
 
@@ -120,26 +117,51 @@ const sums: Record<string, Sql> = {
   wonFromOpen: raw('f.won_before and f.was_open')
 }
 
-/** What is counted of these facts, for each moment. */
-export function forecastCounts({ wonValues }: Needs): Sql {
+const open = raw(`f.state = 'open'`)
+
+// What open deals are, all in one order: numbers in a row, texts between commas. Sorted here they would spill.
+function openCounts({ listPrices, wonValues }: Needs): Sql {
+  const numbers: Record<(typeof openNumbers)[number], string> = {
+    stage: 'f.stage',
+    days: 'f.days',
+    stageDays: 'f.stage_days',
+    probability: `coalesce(f.probability, 'NaN')`
+  }
+  const texts: Record<keyof OpenTexts, Sql> = {
+    openPlaces: raw('f.place'),
+    openCategories: raw(`coalesce(f.category, '')`),
+    openValues: sql`case when f.amount is null then '' else coalesce(f.value::text, ${noRate}) end`,
+    openPrices: listPrices ? raw(`coalesce(f.list_price::text, '')`) : empty,
+    openProducts: wonValues ? raw(`coalesce(f.product_id::text, '')`) : empty
+  }
+  const sent = openNumbers.map(name => raw(`float8send(${numbers[name]}::float8)`))
+  const list = (text: Sql, separator: string) =>
+    text === empty ? raw('null') : sql`string_agg(${text}, ${raw(separator)}) filter (where ${open})`
+  return sql`${list(join(sent, ' || '), `''::bytea`)} as open, ${join(
+    Object.entries(texts).map(([name, text]) => sql`${list(text, `','`)} as ${raw(`"${name}"`)}`),
+    ', '
+  )}`
+}
+
+/** What is counted of these facts, for each run of moments. */
+export function forecastCounts(needs: Needs, openStages: readonly number[]): Sql {
   const amounts = Object.entries(sums).map(
     ([name, met]) => sql`${shown(sql`sum(f.value) filter (where ${met})`)} as ${raw(`"${name}Value"`)},`
   )
-  const times = (state: string) => sql`string_agg(f.stage_times, ''::bytea) filter (where f.state = ${state})`
-  return sql`${amounts.reduce((all, one) => sql`${all} ${one}`)}
-    min(f.first_at) as since, ${sampleSql(raw('f.days'), raw(`f.state = 'won'`))} as "wonDays",
+  const times = openStages.flatMap(i =>
+    (['won', 'lost', 'open'] as const).map(state => {
+      const met = sql`f.state = ${state} and f.${timeOf(i)} is not null`
+      return sql`${needs.stageTimes ? sampleSql(sql`f.${timeOf(i)}`, met) : raw('null::bytea')} as ${raw(`"${state}Times${i}"`)},`
+    })
+  )
+  const won = sql`string_agg(coalesce(f.product_id::text, '') || ' ' || f.value, ',')
+    filter (where f.state = 'won' and f.value is not null)`
+  return sql`${join([...amounts, ...times], ' ')}
+    min(f.first_at) filter (where f.state is distinct from 'brought') as since,
+    ${sampleSql(raw('f.days'), raw(`f.state = 'won'`))} as "wonDays",
     ${sampleSql(raw('f.days'), raw(`f.state = 'lost'`))} as "lostDays",
     ${sampleSql(raw('f.furthest'), raw(`f.state = 'lost' and f.furthest is not null`))} as "lostFurthest",
-    ${times('won')} as "wonTimes", ${times('lost')} as "lostTimes", ${times('open')} as "openTimes",
-    json_agg(json_build_object('stage', f.stage, 'days', f.days, 'stageDays', f.stage_days, 'value', f.value::text,
-      'missing', f.amount is null, 'probability', f.probability, 'place', f.place, 'category', f.category,
-      'productId', f.product_id, 'listPrice', f.list_price::text) order by f.id) filter (where f.state = 'open') as open,
-    ${
-      wonValues
-        ? raw(`json_agg(json_build_array(f.product_id, f.value::text) order by f.id)
-            filter (where f.state = 'won' and f.value is not null)`)
-        : raw('null::json')
-    } as "wonValues"`
+    ${openCounts(needs)}, ${needs.wonValues ? won : raw('null')} as "wonValues"`
 }
 
 /** The deals behind the numbers, those of the first moment. */

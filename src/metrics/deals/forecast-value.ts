@@ -1,6 +1,5 @@
 import type { Static } from '../../kernel/schema.js'
-import type { Notes } from '../counted.js'
-import type { IntervalTask } from '../models/forecast-interval.js'
+import { intervalOf } from '../models/forecast-interval.js'
 import type { PipelineThen } from '../pipeline.js'
 import { backtestOf, benchmark, type Seen } from './forecast-backtest.js'
 import {
@@ -9,12 +8,12 @@ import {
   isWeighing,
   weigherOf,
   type ForecastMethod,
-  type Weighed,
   type Weighing
 } from './forecast-methods.js'
 import { amountOf, categoriesOf, partOf, withValue } from './forecast-parts.js'
 import type { value } from './forecast-schema.js'
 import {
+  rowOf,
   snapshotOf,
   wonOf,
   type Amounts,
@@ -27,7 +26,7 @@ import type { Moment } from './forecast-windows.js'
 import { openShown, type IndexedStage } from './stages.js'
 
 export type Value = Static<typeof value>
-export type MethodValue = Value['methods'][number]
+type MethodValue = Value['methods'][number]
 type Backtest = NonNullable<Value['backtest']>
 
 /** What is asked of a forecast, with defaults. */
@@ -55,12 +54,6 @@ export const defaults: Settings = {
   backtest: 4
 }
 
-/** An interval that is still to be worked out, and the method that it belongs to. */
-export interface Pending {
-  method: MethodValue
-  task: IntervalTask
-}
-
 /** What a forecast left out, and what should be said of it. */
 export interface Lacks {
   missingAmount: number
@@ -75,24 +68,6 @@ export const chosenBy = ({ deals, overdue }: Settings) =>
     ? () => true
     : ({ place }: OpenDeal) => place === 'expected' || (overdue === 'include' && place === 'overdue')
 
-/** What has to be worked out for the interval of deals. */
-export function intervalTask(weighed: readonly Weighed[], settings: Settings): IntervalTask {
-  const samples = [...new Set(weighed.flatMap(({ deal }) => deal.drawn ?? []))]
-  const { draws, seed, quantiles } = settings
-  return {
-    deals: weighed.map(({ deal: { amount, drawn }, p }) => ({
-      amount: amount.toFixed(),
-      p,
-      ...(drawn && { sample: samples.indexOf(drawn) })
-    })),
-    samples: samples.map(s => s.values),
-    draws,
-    seed,
-    quantiles,
-    distribution: false
-  }
-}
-
 /** What all cuts of a forecast have in common. */
 export interface Asked {
   moments: readonly Moment[]
@@ -100,20 +75,42 @@ export interface Asked {
   settings: Settings
 }
 
-type ForecastNotes = Notes<Found>
+/** What a forecast says of its value, by pointers within it: why numbers are null, and which deals are behind them. */
+export interface Said {
+  reasons: [pointer: string, code: string][]
+  ids: [pointer: string, member: string][]
+}
+
+function sayings() {
+  const said: Said = { reasons: [], ids: [] }
+  return {
+    said,
+    reason: (pointer: string, code: string) => void said.reasons.push([pointer, code]),
+    ids: (pointer: string, member: string) => void said.ids.push([pointer, member])
+  }
+}
+
+type Notes = ReturnType<typeof sayings>
 
 function weighedMethod(
   method: Weighing,
   snapshot: Snapshot,
   deals: readonly OpenDeal[],
   settings: Settings
-): { told: MethodValue; pending?: IntervalTask; unknown: number } {
-  const { weighed, unknown, fallback, ...found } = estimate(deals, weigherOf(method, snapshot))
-  const told: MethodValue = { method, ...found, ...(fallback > 0 && { fallback }) }
-  return { told, unknown, ...(found.value !== null && { pending: intervalTask(weighed, settings) }) }
+): { told: MethodValue; unknown: number } {
+  const { chances, unknown, fallback, ...found } = estimate(deals, weigherOf(method, snapshot))
+  const told: MethodValue = {
+    method,
+    ...found,
+    ...(fallback > 0 && { fallback }),
+    ...(found.value !== null && {
+      interval: intervalOf({ ...settings, deals: chances, distribution: false })
+    })
+  }
+  return { told, unknown }
 }
 
-function methodReasons(told: MethodValue, deals: readonly OpenDeal[], pointer: string, notes: ForecastNotes) {
+function methodReasons(told: MethodValue, deals: readonly OpenDeal[], pointer: string, notes: Notes) {
   const code = !isWeighing(told.method)
     ? told.expectedWon === null
       ? 'no_history'
@@ -136,24 +133,22 @@ function explained(
   stages: readonly IndexedStage[],
   value: Value,
   { missingAmount }: Settings,
-  { ids }: ForecastNotes
+  { ids }: Notes
 ) {
-  const rows = row ? [row] : []
   // An unknown amount is that of the won deals where there are some.
   const valued = missingAmount === 'mean_won' && row?.wonValues ? 'convertible' : 'valued'
-  for (const name of ['openDeals', 'deals'] as const) ids(`/${name}`, rows, name)
-  for (const name of ['amount', 'dealsWithValue'] as const) ids(`/${name}`, rows, valued)
-  for (const name of ['overdue', 'undated', 'outside'] as const) ids(`/${name}/deals`, rows, name)
-  ids('/closedWon/n', rows, 'wonNow')
-  ids('/newBusiness/n', rows, 'wonNew')
-  for (const [i, { index }] of stages.entries()) ids(`/byStage/${i}/deals`, rows, `stage_${index}`)
-  for (const [i, { method }] of value.methods.entries())
-    ids(`/methods/${i}/value`, rows, behind[method] ?? valued)
+  for (const name of ['openDeals', 'deals'] as const) ids(`/${name}`, name)
+  for (const name of ['amount', 'dealsWithValue'] as const) ids(`/${name}`, valued)
+  for (const name of ['overdue', 'undated', 'outside'] as const) ids(`/${name}/deals`, name)
+  ids('/closedWon/n', 'wonNow')
+  ids('/newBusiness/n', 'wonNew')
+  for (const [i, { index }] of stages.entries()) ids(`/byStage/${i}/deals`, `stage_${index}`)
+  for (const [i, { method }] of value.methods.entries()) ids(`/methods/${i}/value`, behind[method] ?? valued)
 }
 
 const behind: Partial<Record<ForecastMethod, string>> = { run_rate: 'wonBefore', seasonal: 'wonSeason' }
 
-function backtestReasons(backtest: Backtest, { reason }: ForecastNotes): void {
+function backtestReasons(backtest: Backtest, { reason }: Notes): void {
   for (const [i, { mape }] of backtest.methods.entries()) {
     for (const name of mape === null ? ['mape', 'bias'] : [])
       reason(`/backtest/methods/${i}/${name}`, 'nothing_to_compare')
@@ -161,33 +156,29 @@ function backtestReasons(backtest: Backtest, { reason }: ForecastNotes): void {
   if (backtest.best === null) reason('/backtest/best', 'nothing_to_compare')
 }
 
-/** The value of a cut from the rows of its moments, the intervals that it still needs, and what it left out. */
-export function forecastValue(
-  { moments, pipeline, settings }: Asked,
-  rows: readonly Found[],
-  notes: ForecastNotes
-) {
-  const seen = moments.map((moment): Seen => {
-    const row = rows.find(r => r.n === moment.n)
-    return { row, snapshot: snapshotOf(row, moment, pipeline, settings) }
-  })
-  const { row, snapshot } = seen[0]!
+/** The forecast of a cut, from its rows. */
+export function forecastOf({ moments, pipeline, settings }: Asked, rows: readonly Found[]) {
+  const notes = sayings()
+  const seen = moments.map((moment): Seen => ({
+    row: rowOf(rows, moment),
+    snapshot: () => snapshotOf(rows, moment, pipeline, settings)
+  }))
+  const { row } = seen[0]!
+  const snapshot = seen[0]!.snapshot()
   const chosen = chosenBy(settings)
   const deals = snapshot.open.filter(chosen)
   const stages = openShown(pipeline, new Set(snapshot.open.map(d => d.stage)))
   const closedWon = wonOf(row, 'wonNow')
-  const pending: Pending[] = []
   let unknownOdds = 0
   const methods = settings.methods.map((method, i): MethodValue => {
     const pointer = `/methods/${i}`
     if (!isWeighing(method)) {
-      const { n = null, value = null } = benchmark(row, snapshot.moment, method) ?? {}
+      const { n = null, value = null } = benchmark(row, snapshot, method) ?? {}
       const told = { method, expectedWon: n, expectedWonSd: null, value, sd: null }
       methodReasons(told, deals, pointer, notes)
       return told
     }
     const found = weighedMethod(method, snapshot, deals, settings)
-    if (found.pending) pending.push({ method: found.told, task: found.pending })
     unknownOdds = Math.max(unknownOdds, found.unknown)
     methodReasons(found.told, deals, pointer, notes)
     return found.told
@@ -240,5 +231,5 @@ export function forecastValue(
     fallback: Math.max(0, ...methods.map(m => m.fallback ?? 0)),
     closed: snapshot.won + snapshot.lost
   }
-  return { value, pending, lacks }
+  return { value, lacks, said: notes.said }
 }

@@ -6,7 +6,7 @@ import { Enum, Integer, List, Share } from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
 import { products } from '../../resources/products/resource.js'
 import { inBackground } from '../background.js'
-import { counted } from '../counted.js'
+import { counted, type Notes } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type Answered } from '../figure.js'
 import { described, DurationsParameter, refused, type Given, type Request } from '../parameters.js'
@@ -15,13 +15,12 @@ import { amountWarnings } from './facts.js'
 import { data, forecastOfData } from './forecast-data.js'
 import { leastClosed } from './forecast-methods.js'
 import { Method, value } from './forecast-schema.js'
-import type { Found } from './forecast-snapshot.js'
+import { rowOf, type Found } from './forecast-snapshot.js'
 import { forecastCounts, forecastFacts, forecastMembers, type Needs } from './forecast-sql.js'
 import {
   defaults,
-  forecastValue,
+  type Asked as ForecastAsked,
   type Lacks,
-  type Pending,
   type Settings,
   type Value
 } from './forecast-value.js'
@@ -118,49 +117,63 @@ function warningsOf({ missingAmount, noFxRate, unknownOdds, fallback, closed }: 
   ].filter(w => w.count > 0)
 }
 
-async function workOut(ctx: Context, pending: readonly Pending[]): Promise<void> {
-  const found = await inBackground(
-    'forecastIntervals',
-    pending.map(p => p.task),
-    ctx.gone?.()
-  )
-  for (const [i, { distribution, ...interval }] of found.entries())
-    Object.assign(pending[i]!.method, { interval, ...(distribution && { distribution }) })
+/** The rows of a cut, and its value, which is to be filled in. */
+interface Part {
+  rows: readonly Found[]
+  notes: Notes<Found>
+  value: Partial<Value>
 }
 
-async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+// The ids behind the numbers stay here: nothing is worked out from them.
+const withoutIds = ({ ids: _, ...row }: Found) => row as Found
+
+async function fillIn(ctx: Context, parts: readonly Part[], asked: ForecastAsked): Promise<Lacks> {
+  const cuts = parts.map(p => p.rows.map(withoutIds))
+  const found = await inBackground('forecasts', { cuts, asked }, ctx.gone?.())
+  for (const [i, { rows, notes, value }] of parts.entries()) {
+    const { value: filled, said } = found[i]!
+    Object.assign(value, filled)
+    const row = rowOf(rows, asked.moments[0]!)
+    for (const [pointer, code] of said.reasons) notes.reason(pointer, code)
+    for (const [pointer, member] of said.ids) notes.ids(pointer, row ? [row] : [], member)
+  }
+  return found[0]!.lacks
+}
+
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<() => Promise<Answered<Value>>> {
   const settings = settingsOf(request)
   if (settings.missingAmount === 'list_price') authorize(ctx, products.permissions.read)
   const scope = await dealScope(ctx, request, frame)
   const moments = await momentsOf(ctx, frame, scope.durations, settings.backtest)
   const needs = needsOf(settings)
   const { pipeline } = scope
-  const pending: Pending[] = []
-  const lacks: Lacks[] = []
+  const { open } = kindsOf(pipeline)
+  const parts: Part[] = []
   const { value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
     ctes: forecastFacts(scope, moments, needs),
-    by: ['n'],
-    counts: forecastCounts(needs),
-    members: forecastMembers(needs, kindsOf(pipeline).open),
+    by: ['n', 'through'],
+    counts: forecastCounts(needs, open),
+    members: forecastMembers(needs, open),
     value(rows, notes) {
-      const found = forecastValue({ moments, pipeline, settings }, rows, notes)
-      pending.push(...found.pending)
-      lacks.push(found.lacks)
-      return found.value
+      // All of its members are filled in before it is an answer.
+      const value = {} as Value
+      parts.push({ rows, notes, value })
+      return value
     }
   })
-  await workOut(ctx, pending)
-  const [total] = lacks as [Lacks]
-  const { missingAmount, noFxRate } = total
-  const windows = value.backtest?.windows.length
-  return {
-    parameters: scope.settled,
-    value,
-    reasons,
-    counts: { deals: value.openDeals, closed: total.closed, ...(windows !== undefined && { windows }) },
-    excluded: { missingAmount, noFxRate },
-    warnings: [...(value.deals > 1 ? [independent] : []), ...warningsOf(total)],
-    more: { currency: scope.currency, ...more }
+  return async () => {
+    const lacks = await fillIn(ctx, parts, { moments, pipeline, settings })
+    const { missingAmount, noFxRate } = lacks
+    const windows = value.backtest?.windows.length
+    return {
+      parameters: scope.settled,
+      value,
+      reasons,
+      counts: { deals: value.openDeals, closed: lacks.closed, ...(windows !== undefined && { windows }) },
+      excluded: { missingAmount, noFxRate },
+      warnings: [...(value.deals > 1 ? [independent] : []), ...warningsOf(lacks)],
+      more: { currency: scope.currency, ...more }
+    }
   }
 }
 

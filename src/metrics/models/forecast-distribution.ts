@@ -2,7 +2,7 @@ import { Big } from 'big.js'
 import { randomNumbers } from './random.js'
 
 /** A deal as a yes or no draw. */
-export interface Draw<A> {
+interface Draw<A> {
   amount: A
   p: number
 }
@@ -116,16 +116,16 @@ export function exactQuantile({ chances, totalAt }: Distribution, probability: n
 }
 
 /** Totals of deals drawn again and again, in ascending order; `amountOf` may draw the amount too. */
-export function drawnTotals<A>(
-  deals: readonly Draw<A>[],
+export function drawnTotals<D extends { p: number }>(
+  deals: readonly D[],
   draws: number,
   seed: number,
-  amountOf: (amount: A, random: () => number) => number
+  amountOf: (deal: D, random: () => number) => number
 ): Float64Array {
   const random = randomNumbers(seed)
   const totals = new Float64Array(draws)
   for (let i = 0; i < draws; i++)
-    for (const { amount, p } of deals) if (random() < p) totals[i]! += amountOf(amount, random)
+    for (const deal of deals) if (random() < deal.p) totals[i]! += amountOf(deal, random)
   return totals.sort()
 }
 

@@ -1,5 +1,5 @@
 import normalQuantile from '@stdlib/stats-base-dists-normal-quantile'
-import { Big } from 'big.js'
+import { type Big } from 'big.js'
 import { decimalOf, shownDecimal } from './exact.js'
 import {
   drawnQuantile,
@@ -10,17 +10,19 @@ import {
   outcomesOf
 } from './forecast-distribution.js'
 
-/** A deal that is won with a probability: its amount, or the place of a sample that its amount is drawn from. */
+/** A deal that is won with a probability. */
 export interface Chance {
-  amount: string
+  amount: Big
+  /** The amount as a number. */
+  size: number
   p: number
-  sample?: number
+  /** What its amount is drawn from, where it is not known. */
+  drawn?: readonly number[] | undefined
 }
 
 /** What a forecast may come to, as asked. */
 export interface IntervalTask {
   deals: readonly Chance[]
-  samples: readonly (readonly number[])[]
   draws: number
   seed: number
   quantiles: readonly number[]
@@ -41,7 +43,7 @@ export interface Interval {
 const mostTotals = 4096
 
 function exactInterval({ deals, quantiles, distribution }: IntervalTask): Interval {
-  const found = exactDistribution(deals.map(d => ({ amount: new Big(d.amount), p: d.p })))
+  const found = exactDistribution(deals)
   return {
     kind: 'exact',
     draws: null,
@@ -54,13 +56,9 @@ function exactInterval({ deals, quantiles, distribution }: IntervalTask): Interv
   }
 }
 
-function drawnInterval({ deals, samples, draws, seed, quantiles }: IntervalTask): Interval {
-  const chances = deals.map(({ amount, p, sample }) => ({
-    amount: { fixed: Number(amount), sample: sample === undefined ? undefined : samples[sample] },
-    p
-  }))
-  const totals = drawnTotals(chances, draws, seed, ({ fixed, sample }, random) =>
-    sample === undefined ? fixed : sample[Math.floor(random() * sample.length)]!
+function drawnInterval({ deals, draws, seed, quantiles }: IntervalTask): Interval {
+  const totals = drawnTotals(deals, draws, seed, ({ size, drawn }, random) =>
+    drawn ? drawn[Math.floor(random() * drawn.length)]! : size
   )
   return {
     kind: 'drawn',
@@ -76,19 +74,24 @@ const mostDrawn = 30_000_000
 const mean = (values: readonly number[], power: number) =>
   values.reduce((sum, v) => sum + v ** power, 0) / values.length
 
+// The first three moments of an amount, and the most that it may be.
+function momentsOf(values: readonly number[]) {
+  return [
+    mean(values, 1),
+    mean(values, 2),
+    mean(values, 3),
+    values.reduce((a, b) => Math.max(a, b), 0)
+  ] as const
+}
+
 // The sum of so many deals is nearly normal; what it leans to is corrected for (Cornish and Fisher 1938).
-function normalInterval({ deals, samples, quantiles, draws }: IntervalTask): Interval {
-  const powers = [1, 2, 3] as const
-  const drawn = samples.map(values => ({
-    moments: powers.map(power => mean(values, power)),
-    largest: values.reduce((a, b) => Math.max(a, b), 0)
-  }))
+function normalInterval({ deals, quantiles, draws }: IntervalTask): Interval {
+  const known = new Map<readonly number[], ReturnType<typeof momentsOf>>()
+  for (const { drawn } of deals) if (drawn && !known.has(drawn)) known.set(drawn, momentsOf(drawn))
   let [expected, variance, third, most] = [0, 0, 0, 0]
-  for (const { amount, p, sample } of deals) {
-    const fixed = Number(amount)
-    const { moments, largest } =
-      sample === undefined ? { moments: powers.map(power => fixed ** power), largest: fixed } : drawn[sample]!
-    const [m1, m2, m3] = moments.map(m => m * p) as [number, number, number]
+  for (const { size, p, drawn } of deals) {
+    const [first, second, cube, largest] = drawn ? known.get(drawn)! : [size, size ** 2, size ** 3, size]
+    const [m1, m2, m3] = [first * p, second * p, cube * p]
     expected += m1
     variance += m2 - m1 ** 2
     third += m3 - 3 * m1 * m2 + 2 * m1 ** 3
@@ -111,6 +114,6 @@ function normalInterval({ deals, samples, quantiles, draws }: IntervalTask): Int
 /** The interval of a forecast: exact for few deals of known amounts, by the normal law for very many, else from draws. */
 export function intervalOf(task: IntervalTask): Interval {
   const { deals, draws } = task
-  if (deals.length <= mostExactDeals && deals.every(d => d.sample === undefined)) return exactInterval(task)
+  if (deals.length <= mostExactDeals && deals.every(d => !d.drawn)) return exactInterval(task)
   return deals.length * draws > mostDrawn ? normalInterval(task) : drawnInterval(task)
 }

@@ -6,7 +6,9 @@ import {
 } from './attribution.js'
 import type { Customer, Models, ValueSettings } from './customer-value.js'
 import { expectationOf, predictionOf, type Prediction } from './customer-prediction.js'
-import { intervalOf, type Interval, type IntervalTask } from './forecast-interval.js'
+import { forecastOfGiven, type GivenDeal } from '../deals/forecast-given.js'
+import type { Found } from '../deals/forecast-snapshot.js'
+import { forecastOf, type Asked, type Settings } from '../deals/forecast-value.js'
 import type { Journey } from './journeys.js'
 import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
 import { qualityOf, type Quality } from './score-quality.js'
@@ -26,7 +28,12 @@ export const tasks = {
   quality: ({ scores, outcomes }: { scores: readonly number[]; outcomes: readonly number[] }): Quality =>
     qualityOf(scores.map((score, i) => ({ score, outcome: outcomes[i]! }))),
 
-  forecastIntervals: (asked: readonly IntervalTask[]): Interval[] => asked.map(intervalOf),
+  /** Of several cuts, by their rows. */
+  forecasts: ({ cuts, asked }: { cuts: readonly (readonly Found[])[]; asked: Asked }) =>
+    cuts.map(rows => forecastOf(asked, rows)),
+
+  forecastOfGiven: ({ deals, settings }: { deals: readonly GivenDeal[]; settings: Settings }) =>
+    forecastOfGiven(deals, settings),
 
   /** Of several sets of customers, by their places; what each of them is expected to bring is told of the first set. */
   customerModels: ({ customers, sets, settings }: CustomerTask): Prediction[] =>
