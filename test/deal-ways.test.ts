@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import sql, { raw } from 'sql-template-tag'
 import t from 'tap'
 import { testApp } from './helpers/app.js'
-import { asksOf } from './helpers/figure-asks.js'
+import { asksOf, end } from './helpers/figure-asks.js'
 import { check } from './helpers/figure-parts.js'
 import { done } from './helpers/funnel.js'
 import { emptyPlace, history, instant, rates, tell, type Place } from './helpers/history.js'
@@ -75,6 +75,38 @@ t.test('what deals say themselves is what their histories say', async t => {
   )
   // Two workspaces, each figure as a whole and in groups.
   t.ok(compared >= 2 * 2 * 7, `${compared} answers were compared`)
+})
+
+const ofDeals =
+  /^(funnel|stage-flow|time-in-stage|time-to-close|win-rate|velocity|stalled-deals|forecast|forecast-waterfall)$/
+
+t.test('deals that are looked up one by one are those that are found in one pass', async t => {
+  const everything = { createdAt: { gte: '2000-01-01T00:00:00Z' } }
+  let compared = 0
+  await fc.assert(
+    fc.asyncProperty(history, async past => {
+      const place = await emptyPlace((await workspaceOf(app, `place ${compared}`)).request)
+      await rates(place.request, { USD: { '-3': '0.9', 40: '0.95' }, GBP: { '-3': '1.2' } })
+      const { deals } = await tell(place, past)
+      for (const id of deals.slice(0, 6))
+        await done(place.request('PATCH', `/v1/deals/${id}`, { amount: '77.5', currency: 'USD' }))
+      for (const { name, title, given, groupBy } of asksOf(place)) {
+        if (!ofDeals.test(name)) continue
+        const ask = async (filter: object | undefined) => {
+          const asked = { ...given, asOf: end, groupBy: groupBy[0], explain: true, filter }
+          const { value, groups, buckets, explain, reasons } = await done(
+            place.request('POST', `/v1/metrics/${name}`, asked)
+          )
+          return { value, groups, buckets, explain, reasons } as Json
+        }
+        const [whole, picked] = [await ask(undefined), await ask(everything)]
+        check(isDeepStrictEqual(whole, picked), title, whole, picked)
+        compared++
+      }
+    }),
+    { numRuns: 2, endOnFailure: true }
+  )
+  t.ok(compared >= 2 * 9, `${compared} answers were compared`)
 })
 
 t.test('a move that is recorded later puts no deal into another period of what was known', async t => {
