@@ -60,6 +60,10 @@ export function cutsOf(
   }
 }
 
+/** The columns of the cuts, after a comma, from a row that has them already. */
+export const keysOfRow = ({ dimensions }: Cuts, row: string): Sql =>
+  raw(dimensions.map((_, i) => `, ${row}.key_${i + 1}`).join(''))
+
 /** What a figure says of one of its values: why numbers are null, and whose they are. Pointers are within the value. */
 export interface Notes<R> {
   reason(pointer: string, code: string): void

@@ -16,26 +16,15 @@ export const dealValueColumns: Readonly<Record<string, string>> = {
  * the first ones ever known, or the last ones as of the figure. Before its first values a deal has those. With a
  * condition on the deal only the deals that meet it are looked up; the others have null.
  */
-export const dealValues = (
+export function dealValues(
   ctx: Context,
-  frame: Frame,
+  { asOf, knownAt }: Frame,
   alias: string,
   as: string,
   at: 'first' | 'last',
-  condition: Sql = empty
-): Sql => dealValuesAt(ctx, frame, alias, as, at, sql`${frame.asOf}::timestamptz`, condition)
-
-/** The same with the last ones as of an instant that the statement knows. */
-export function dealValuesAt(
-  ctx: Context,
-  { knownAt }: Frame,
-  alias: string,
-  as: string,
-  at: 'first' | 'last',
-  asOf: Sql,
   condition: Sql = empty
 ): Sql {
-  const past = sql`h.at <= ${asOf}`
+  const past = sql`h.at <= ${asOf}::timestamptz`
   const latestFirst = sql`${past} desc, case when ${past} then h.at end desc, case when ${past} then h.seq end desc,`
   return sql`
     left join lateral (

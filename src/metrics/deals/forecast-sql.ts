@@ -8,9 +8,10 @@ import { fieldThen } from '../field-then.js'
 import { shown } from '../money.js'
 import { localDay } from '../period.js'
 import { sampleSql } from '../samples.js'
+import { keysOfRow } from '../counted.js'
 import { dealConversion } from './facts.js'
 import { noRate, openNumbers, type OpenTexts } from './forecast-snapshot.js'
-import { entryOf, standings } from './forecast-standings.js'
+import { entryOf, standings } from './standings.js'
 import type { Moment } from './forecast-windows.js'
 import type { DealScope } from './scope.js'
 import { kindsOf } from './stages.js'
@@ -88,13 +89,13 @@ export function forecastFacts(scope: DealScope, moments: readonly Moment[], need
   const valued = raw(
     needs.wonValues ? `x.part in ('open', 'brought', 'won')` : `x.part in ('open', 'brought')`
   )
-  const times = needs.stageTimes ? kindsOf(pipeline).open : []
-  const since = times.map(
+  const entries = needs.stageTimes ? kindsOf(pipeline).open : []
+  const since = entries.map(
     i => sql`, (${days(frame, durations, sql`x.${entryOf(i)}`, end)})::float8 as ${timeOf(i)}`
   )
   return sql`${ctes}, moments as materialized (
     select m.*, m.n as moment from jsonb_to_recordset(${JSON.stringify(moments)}::jsonb) as m(${columns})
-  ), odds as materialized (${stageOdds(scope)}), ${standings(scope, moments, category(scope, moments))},
+  ), odds as materialized (${stageOdds(scope)}), ${standings(scope, moments, { entries, columns: category(scope, moments) })},
   facts as materialized (
     select x.id, coalesce(x.moment, x.n) as n, coalesce(x.moment, x.through) as through, x.part as state, x.stage,
       x.furthest, x.first_at, x.product_id, ${days(frame, durations, raw('x.first_at'), end)}::float8 as days,
@@ -103,7 +104,7 @@ export function forecastFacts(scope: DealScope, moments: readonly Moment[], need
       coalesce(x.probability, o.probability) as probability, case when ${open} then ${place} end as place, x.category,
       case when ${open} then ${price} end as list_price ${since.length > 0 ? join(since, '') : empty},
       x.won_now, x.won_before, x.won_season, coalesce(x.first_at >= x."previousFrom", false) as fresh, x.was_open
-      ${cuts.dimensions.map((_, i) => raw(`, x.key_${i + 1}`)).reduce((all, one) => sql`${all} ${one}`, empty)}
+      ${keysOfRow(cuts, 'x')}
     from (${parts}) x left join odds o on ${open} and o.moment = x.moment and o.stage = x.stage
     ${needs.listPrices ? sql`left join products p on ${visible(ctx, products, 'p')} and p.id = x.product_id and p.deleted_at is null` : empty}
   )`

@@ -1,19 +1,15 @@
-import sql, { raw, type Sql } from 'sql-template-tag'
-import { visible } from '../../kernel/authorize.js'
-import { deals } from '../../resources/deals/resource.js'
-import { dealValuesAt } from '../deal-values.js'
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
+import { keysOfRow } from '../counted.js'
 import { localDay, type Frame } from '../period.js'
-import { dealConversion, mayBeIn, stageRows, stateOf } from './facts.js'
+import { dealConversion } from './facts.js'
 import type { DealScope } from './scope.js'
+import { standings } from './standings.js'
 
 /** The moments between which a waterfall falls: the last ones before the period and in it, as far as it has come. */
-function ends({ from, to, asOf }: Frame): { start: string; end: string } {
-  const before = (instant: string) => Math.min(Date.parse(instant) - 1, Date.parse(asOf))
-  const text = (instant: number) => new Date(instant).toISOString()
-  return {
-    start: from === null ? '-infinity' : text(before(from)),
-    end: to === null ? asOf : text(before(to))
-  }
+function ends({ from, to, asOf }: Frame): { start: string | null; end: string } {
+  const before = (instant: string) =>
+    new Date(Math.min(Date.parse(instant) - 1, Date.parse(asOf))).toISOString()
+  return { start: from === null ? null : before(from), end: to === null ? asOf : before(to) }
 }
 
 // The condition that an expected close lies in the period.
@@ -30,40 +26,27 @@ function inWindow(expected: Sql, { from, to, timeZone }: Frame): Sql {
  * A deal closed in the period is in it whenever it was expected to close. Values have ten decimals, so that they add up.
  */
 export function waterfallFacts(scope: DealScope, expectedOnly: boolean): Sql {
-  const { ctx, frame, cuts, filter, pipeline } = scope
+  const { frame, cuts } = scope
   const { start, end } = ends(frame)
-  const until = { ...scope, frame: { ...frame, asOf: end } }
+  const moments = [{ at: end }, ...(start === null ? [] : [{ at: start }])]
   const { ctes, converted } = dealConversion(scope)
-  const first = sql`${start}::timestamptz`
+  const first = sql`coalesce(${start}::timestamptz, '-infinity')`
   const last = sql`${end}::timestamptz`
   const day = (at: Sql) => localDay(frame.workspaceZone, at)
-  const member = (v: 'v' | 'begun') =>
-    expectedOnly
-      ? sql`coalesce(${raw(v)}.expected_close_date is not null and ${inWindow(raw(`${v}.expected_close_date`), frame)}, false)`
-      : sql`true`
-  const value = (v: 'v' | 'begun', at: Sql) =>
-    sql`round(${converted(raw(`${v}.amount`), raw(`${v}.currency`), day(at))}, 10)`
-  const lastDay = sql`case when s.state = 'open' then ${last} else w.last_at end`
-  return sql`${ctes}, stood as materialized (
-    select d.id, s0.state as state_before, s.state, w.first_at, w.last_at,
-      coalesce(s0.state = 'open', false) and ${member('begun')} as was_in,
-      coalesce(s.state = 'open', false) and ${member('v')} as is_in,
-      coalesce(s.state in ('won', 'lost') and w.last_at > ${first}, false) as closed,
-      begun.amount as amount_before, v.amount, ${value('begun', first)} as was, ${value('begun', lastDay)} as was_later,
-      ${value('v', lastDay)} as value ${cuts.keys}
-    from deals d ${cuts.joins} cross join lateral (
-      select (array_agg(f.stage order by f.at, f.seq))[count(*) filter (where f.at <= ${first})] as stage_before,
-        (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
-        min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
-        max(f.at) filter (where f.entered) as last_at
-      from (${stageRows(until)}) f
-    ) w cross join lateral (
-      select case when w.stage_before is not null then ${stateOf(scope, raw('w.stage_before'))} end as state
-    ) s0 cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
-    ${dealValuesAt(ctx, frame, 'd', 'begun', 'last', first, sql`and s0.state = 'open'`)}
-    ${dealValuesAt(ctx, frame, 'd', 'v', 'last', last)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}
-      and w.least < ${pipeline.own}::int
+  const member = (expected: string) =>
+    expectedOnly ? sql`coalesce(${inWindow(raw(expected), frame)}, false)` : sql`true`
+  const value = (amount: string, currency: string, at: Sql) =>
+    sql`round(${converted(raw(amount), raw(currency), day(at))}, 10)`
+  const lastDay = sql`case when e.state = 'open' then ${last} else e.last_at end`
+  return sql`${ctes}, ${standings({ ...scope, frame: { ...frame, asOf: end } }, moments, { entries: [], columns: empty })}, deal as materialized (
+    select e.id, b.state as state_before, e.state, e.first_at, e.last_at,
+      coalesce(b.state = 'open', false) and ${member('b.expected_close_date')} as was_in,
+      coalesce(e.state = 'open', false) and ${member('e.expected_close_date')} as is_in,
+      coalesce(e.state in ('won', 'lost') and e.last_at > ${first}, false) as closed,
+      b.amount as amount_before, e.amount, ${value('b.amount', 'b.currency', first)} as was,
+      ${value('b.amount', 'b.currency', lastDay)} as was_later, ${value('e.amount', 'e.currency', lastDay)} as value
+      ${keysOfRow(cuts, 'e')}
+    from stood e left join stood b on b.id = e.id and b.through = 1 where e.n = 0
   ), revalued as materialized (
     select s.*,
       case when s.was_in then null when s.first_at > ${first} or s.state_before is null then 'created'
@@ -73,7 +56,7 @@ export function waterfallFacts(scope: DealScope, expectedOnly: boolean): Sql {
         when s.was is null then case when s.amount_before is null then 0 else s.value end
         when s.value is null then case when s.amount is null then 0 else -s.was end
         else coalesce(s.was_later, s.was) - s.was end as revaluation
-    from stood s where s.was_in or s.is_in or s.closed
+    from deal s where s.was_in or s.is_in or s.closed
   ), facts as materialized (
     select r.*, case when r.was_in and (r.is_in or r.closed)
       then coalesce(r.value, 0) - coalesce(r.was, 0) - r.revaluation else 0 end as change

@@ -2,32 +2,43 @@ import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
 import { mayBeIn, stageRows, stateOf } from './facts.js'
-import type { Moment } from './forecast-windows.js'
 import type { DealScope } from './scope.js'
-import { kindsOf } from './stages.js'
 import { isAboutAll } from './visits.js'
 
 /** The column of a standing that tells when the deal last entered an open stage, by the index of the stage. */
 export const entryOf = (stage: number): Sql => raw(`entry_${stage}`)
 
+/** A moment at which deals are looked at, given from the latest one backwards. */
+export interface At {
+  at: string
+}
+
+/** What standings tell besides. */
+export interface Besides {
+  /** The stages that tell when a deal entered them last. */
+  entries: readonly number[]
+  /** Columns from the deal `d`, its stage `w` and its values `v`, after a comma. */
+  columns: Sql
+}
+
 const later = (instant: string) => new Date(Date.parse(instant) + 1).toISOString()
 
 /** Moments are told by how many of them lie before: those of a row are from its own such number on, to that of the next. */
-function momentsBefore(moments: readonly Moment[], at: Sql): Sql {
+function momentsBefore(moments: readonly At[], at: Sql): Sql {
   const ends = moments.map(m => later(m.at)).reverse()
   return sql`width_bucket(${at}, ${ends}::timestamptz[])`
 }
 
 // The stages of the deal d, or of all deals: since when, how far and how long it was on its way.
-function stagesOf(scope: DealScope, moments: readonly Moment[], of: 'd' | 'all'): Sql {
+function stagesOf(scope: DealScope, moments: readonly At[], { entries }: Besides, of: 'd' | 'all'): Sql {
   const { own } = scope.pipeline
-  const entries = kindsOf(scope.pipeline).open.map(
+  const entered = entries.map(
     i => sql`max(f.at) filter (where f.entered and f.stage = ${i}::int) over way as ${entryOf(i)},`
   )
   return sql`
     select w.*, ${stateOf(scope, raw('w.stage'))} as state from (
       select f.deal_id, f.stage, f.before as low, lead(f.before, 1, ${moments.length}::int) over way as high,
-        ${entries.length > 0 ? join(entries, ' ') : empty}
+        ${entered.length > 0 ? join(entered, ' ') : empty}
         min(f.stage) over way as least,
         max(f.position) filter (where f.kind = 'open' and f.stage < ${own}::int) over way as furthest,
         min(f.at) filter (where f.stage < ${own}::int) over way as first_at,
@@ -38,7 +49,7 @@ function stagesOf(scope: DealScope, moments: readonly Moment[], of: 'd' | 'all')
 }
 
 // The values of the deal d, or of all deals. Before its first values a deal has those.
-const valuesOf = ({ ctx, frame }: DealScope, moments: readonly Moment[], of: 'd' | 'all'): Sql => sql`
+const valuesOf = ({ ctx, frame }: DealScope, moments: readonly At[], of: 'd' | 'all'): Sql => sql`
   select h.deal_id, h.amount, h.currency, h.probability, h.expected_close_date,
     case when row_number() over known = 1 then 0 else ${momentsBefore(moments, raw('h.at'))} end as low,
     lead(${momentsBefore(moments, raw('h.at'))}, 1, ${moments.length}::int) over known as high
@@ -52,10 +63,10 @@ const valuesOf = ({ ctx, frame }: DealScope, moments: readonly Moment[], of: 'd'
  * which a deal was in the same stage with the same values. One pass through the histories finds all of them; for the
  * deals of a filter each is looked up.
  */
-export function standings(scope: DealScope, moments: readonly Moment[], columns: Sql): Sql {
+export function standings(scope: DealScope, moments: readonly At[], besides: Besides): Sql {
   const { ctx, cuts, filter } = scope
   const of = isAboutAll(scope) ? 'all' : 'd'
-  const stages = sql`(${stagesOf(scope, moments, of)}) w`
+  const stages = sql`(${stagesOf(scope, moments, besides, of)}) w`
   const values = sql`(${valuesOf(scope, moments, of)}) v`
   const meets = sql`v.low < w.high and w.low < v.high`
   const found =
@@ -68,7 +79,7 @@ export function standings(scope: DealScope, moments: readonly Moment[], columns:
   return sql`stood as materialized (
     select d.id, d.product_id, w.*, v.amount, v.currency, v.probability, v.expected_close_date,
       ${last + 1}::int - least(w.high, v.high) as n, ${last}::int - greatest(w.low, v.low) as through
-      ${columns} ${cuts.keys}
+      ${besides.columns} ${cuts.keys}
     from deals d ${found}
   )`
 }
