@@ -36,8 +36,20 @@ const months = `select first, month, count(*) from (
     from orders where workspace_id = $1 and deleted_at is null
   ) m group by 1, 2`
 
-const openDeals = `select stage_id, count(*), sum(amount * probability) from deals
-  where workspace_id = $1 and deleted_at is null and status = 'open' group by 1`
+/** How the deals stood at some moments. */
+const stood = (...moments: string[]) => `select n, kind, stage_id, count(*), sum(amount),
+    percentile_cont(0.5) within group (order by days)
+  from (
+    select m.n, w.kind, w.stage_id, d.amount, extract(epoch from m.at - w.first) / 86400 as days
+    from (
+      select deal_id, stage_id, kind, at, lead(at) over way as until, first_value(at) over way as first
+      from deal_history where workspace_id = $1 and stage_id is not null window way as (partition by deal_id order by at, seq)
+    ) w join (values ${moments.map((at, n) => `(${n}, timestamptz '${at}')`).join()}) m(n, at)
+      on m.at >= w.at and (w.until is null or m.at < w.until)
+    join deals d on d.workspace_id = $1 and d.id = w.deal_id and d.deleted_at is null
+  ) s group by n, kind, stage_id`
+
+const quarters = ['2026-10-01', '2026-07-01', '2026-04-01', '2026-01-01', '2025-10-01']
 
 const journeys = `select path, count(*) from (
     select array_agg(t.channel order by t.occurred_at, t.seq) as path
@@ -83,8 +95,16 @@ export const works: Work[] = [
   { name: 'lifetime value', path: 'lifetime-value', core: byCustomer },
   { name: 'lifetime value, simple', path: 'lifetime-value?method=simple', core: byCustomer },
   { name: 'lifetime value, BG/NBD', path: 'lifetime-value?method=bg_nbd', core: byCustomer },
-  { name: 'forecast', path: 'forecast?from=2026-10-01&to=2027-01-01&deals=open', core: openDeals },
-  { name: 'waterfall', path: 'forecast-waterfall?from=2025-01-01&to=2025-04-01', core: openDeals },
+  {
+    name: 'forecast',
+    path: 'forecast?from=2026-10-01&to=2027-01-01&deals=open',
+    core: stood('now', ...quarters)
+  },
+  {
+    name: 'waterfall',
+    path: 'forecast-waterfall?from=2025-01-01&to=2025-04-01',
+    core: stood('2025-04-01', '2025-01-01')
+  },
   {
     name: 'lead score',
     path: 'lead-score',
