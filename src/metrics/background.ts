@@ -8,24 +8,38 @@ type Tasks = typeof tasks
 // The file runs as it stands here: compiled, or through a loader that this process was started with.
 const worker = new URL(`./models/worker${extname(import.meta.url)}`, import.meta.url)
 
-let pool: Piscina | undefined
+/** A thread keeps the memory of its largest model until it ends. */
+const idleMs = 30_000
 
-// Two threads, so that one long model does not hold up every other one. From the first model on both stay: one that was
+let pool: Piscina | undefined
+let running = 0
+let idle: NodeJS.Timeout | undefined
+
+// Two threads, so that one long model does not hold up every other one. While there are models both stay: one that was
 // ended with its task is replaced up to the least number only, and the tasks that wait for it would hang.
 const models = () => (pool ??= new Piscina({ filename: worker.href, minThreads: 2, maxThreads: 2 }))
 
+function endThreads(): void {
+  void pool?.destroy()
+  pool = undefined
+}
+
 /**
- * Runs a model in one of two threads of their own, after those that wait already. The signal ends it, with the error of a statement
- * that was cancelled.
+ * Runs a model in one of two threads of their own, after those that wait already. The signal ends it, with the error of
+ * a statement that was cancelled.
  */
 export async function inBackground<N extends keyof Tasks>(
   name: N,
   input: Parameters<Tasks[N]>[0],
   signal: AbortSignal | undefined
 ): Promise<ReturnType<Tasks[N]>> {
+  clearTimeout(idle)
+  running++
   try {
     return (await models().run({ name, input }, { signal: signal ?? null })) as ReturnType<Tasks[N]>
   } catch (error) {
     throw signal?.aborted ? new KithError('timeout', undefined, { cause: error }) : error
+  } finally {
+    if (--running === 0) idle = setTimeout(endThreads, idleMs).unref()
   }
 }
