@@ -139,6 +139,31 @@ async function leadsGoOn(request: Request, deals: readonly string[]): Promise<vo
   }
 }
 
+/** Corrections of records that are there: of their amounts, their times, and the rates. */
+async function corrects({ request }: Place): Promise<void> {
+  const shifted = (at: unknown, days: number) =>
+    new Date(Date.parse(at as string) + days * 86_400_000).toISOString()
+  const corrections: Record<string, (record: Json) => Json> = {
+    orders: o => ({ amount: '3.21', currency: 'USD', orderedAt: shifted(o.orderedAt, 9) }),
+    costs: () => ({ amount: '0.5', currency: 'GBP' }),
+    touches: x => ({ channel: 'corrected', occurredAt: shifted(x.occurredAt, 9) }),
+    subscriptions: x => ({
+      recurringAmount: '1.25',
+      startDate: (x.startDate as string).replace(/..$/, '01')
+    }),
+    'exchange-rates': () => ({ rateToBase: '7' }),
+    leads: l => ({
+      industry: l.industry === 'toys' ? 'steel' : 'toys',
+      capturedAt: shifted(l.capturedAt, -9)
+    })
+  }
+  for (const [plural, correct] of Object.entries(corrections)) {
+    const { data } = await done(request('GET', `/v1/${plural}?limit=200`))
+    const operations = (data as Json[]).map(r => ({ op: 'update', id: r.id as string, body: correct(r) }))
+    await done(request('POST', `/v1/${plural}/batch`, { atomic: true, operations }))
+  }
+}
+
 /** §11.5: what happens later, or is recorded later, changes no answer for a moment of the past. */
 async function pastStays(
   place: Place,
@@ -161,6 +186,7 @@ async function pastStays(
   await tell(place, other)
   await goesOn(place, { ...written, deals: written.deals.slice(6) }, 100)
   await rates(request, { USD: { 40: '0.2' }, GBP: { 61: '2' } })
+  await corrects(place)
   unchanged(await answersOf(place, asks, { knownAt }), known, 'facts recorded later')
 }
 

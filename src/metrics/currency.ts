@@ -5,6 +5,7 @@ import { Currency } from '../kernel/schema.js'
 import { exchangeRates } from '../resources/exchange-rates/resource.js'
 import { described } from './parameters.js'
 import { localDay, type Frame } from './period.js'
+import { recordsThen } from './records-then.js'
 
 /** The currency that a figure answers in. */
 export const CurrencyParameter = () =>
@@ -20,10 +21,10 @@ export interface Conversion {
 /**
  * Converts by dated rates: the latest one on or before the local day of the event in the workspace's own zone. The base
  * currency's rate is 1; an amount in the currency asked for needs none. No other rate is ever assumed. `first` is a
- * day that no event comes before: rates need not be told apart earlier.
+ * day that no event comes before, as far as is known now: rates need not be told apart earlier.
  */
 export function conversion(ctx: Context, frame: Frame, currency: string, first: Sql): Conversion {
-  const { baseCurrency: base, asOf, knownAt, workspaceZone } = frame
+  const { baseCurrency: base, asOf, knownAt, past, workspaceZone } = frame
   const last = localDay(workspaceZone, sql`${asOf}::timestamptz`)
   // One flat object holds the rate of every currency and day: a join would cost the events the order in which they were
   // read. It ends with the last rate, which is that of all days after it, however far ahead these lie.
@@ -31,7 +32,7 @@ export function conversion(ctx: Context, frame: Frame, currency: string, first: 
     dated as (
       select r.currency, r.date, r.rate_to_base,
         lead(r.date) over (partition by r.currency order by r.date) - 1 as until
-      from exchange_rates r
+      from ${recordsThen(ctx, frame, exchangeRates, 'r')}
       where ${visible(ctx, exchangeRates, 'r')} and r.deleted_at is null and r.created_at <= ${knownAt}::timestamptz
         and r.date <= ${last}
     ), ending as (
@@ -40,7 +41,7 @@ export function conversion(ctx: Context, frame: Frame, currency: string, first: 
       select jsonb_object_agg(d.currency || ' ' || s.day::date::text, d.rate_to_base) as by_day,
         min(e.day) as last_day
       from dated d cross join ending e cross join lateral generate_series(
-        greatest(d.date, least(${first}, e.day))::timestamp, coalesce(d.until, e.day)::timestamp, interval '1 day'
+        greatest(d.date, least(${past ? sql`'-infinity'::date` : first}, e.day))::timestamp, coalesce(d.until, e.day)::timestamp, interval '1 day'
       ) as s(day)
     )`
   const rate = (of: Sql, day: Sql) => sql`(

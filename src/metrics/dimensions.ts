@@ -7,6 +7,7 @@ import { suggestion } from '../kernel/validate.js'
 import { touches } from '../resources/touches/resource.js'
 import { dealValueColumns, dealValues } from './deal-values.js'
 import type { Frame } from './period.js'
+import { recordsThen } from './records-then.js'
 
 /** When the value is read that a subject is grouped by. */
 export type GroupAt = 'first' | 'last' | 'current'
@@ -129,7 +130,7 @@ function touch({ ctx, frame, resource, alias, nth }: Place, way: string, name: s
   )
   return {
     joins: sql`left join (
-      select distinct on (t.lead_id) t.lead_id as id, ${columnOf(field, name, 't')} as value from touches t
+      select distinct on (t.lead_id) t.lead_id as id, ${columnOf(field, name, 't')} as value from ${recordsThen(ctx, frame, touches, 't')}
       where ${visible(ctx, touches, 't')} and t.deleted_at is null and t.occurred_at <= ${frame.asOf}::timestamptz
         and t.created_at <= ${frame.knownAt}::timestamptz
       order by t.lead_id, ${order}

@@ -41,7 +41,7 @@ export const commonParameters = {
   asOf: described(Instant(), 'Facts after this instant do not exist. Absent: now.'),
   knownAt: described(
     Instant(),
-    'Only facts recorded by this instant. Absent: now. A correction of a record itself, as of an amount of an order, counts at every one.'
+    'Only facts recorded by this instant, and fields of records as they were then. Absent: now. Links between records, whose they are and what is in the bin are as they are now, and so is what a deal says without a history.'
   ),
   timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's."),
   explain: described(

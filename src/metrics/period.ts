@@ -15,6 +15,8 @@ export interface Frame {
   fiscalYearStart: string
   asOf: string
   knownAt: string
+  /** Whether it asks what was known at a given moment, not what is known now. */
+  past: boolean
   from: string | null
   to: string | null
   /**
@@ -49,7 +51,7 @@ export async function frameOf(
   const [frame] = await ctx.db.query<Frame>(sql`
     select f.zone as "timeZone", f.time_zone as "workspaceZone", f.base_currency as "baseCurrency",
       f.fiscal_year_start as "fiscalYearStart", coalesce(${given.asOf}::timestamptz(3), f.now) as "asOf",
-      coalesce(${given.knownAt}::timestamptz(3), f.now) as "knownAt",
+      coalesce(${given.knownAt}::timestamptz(3), f.now) as "knownAt", ${given.knownAt !== undefined}::boolean as past,
       ${bound(given.from)} as "from", ${bound(given.to)} as "to", ${stateOf(ctx.workspaceId)} as state
     from (
       select coalesce(${given.timeZone}, w.time_zone) as zone, w.time_zone, w.base_currency, w.fiscal_year_start,

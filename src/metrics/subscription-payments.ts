@@ -2,9 +2,10 @@ import sql, { raw, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import { subscriptions } from '../resources/subscriptions/resource.js'
-import { knownEnd, monthsBetween } from './churn/sql.js'
+import { monthsBetween } from './churn/sql.js'
 import { conversion, type Conversion } from './currency.js'
 import type { OrderQuery } from './lifetime-value-sql.js'
+import { recordsThen } from './records-then.js'
 
 /** Which subscriptions are asked for. */
 export interface PaymentQuery extends OrderQuery {
@@ -25,7 +26,7 @@ const months = raw(`case t.interval when 'quarter' then 3 when 'year' then 12 el
 const due = sql`case t.interval when 'week' then t.start_date + 7 * n.n
   else (t.start_date + make_interval(months => n.n * ${months}))::date end`
 
-/** Subscriptions as of the figure, `t`, with the end `e.end_date` that was known then. */
+/** Subscriptions `t` as of the figure. */
 export const subscribed = (
   ctx: Context,
   { frame, filter, cuts }: OrderQuery,
@@ -33,8 +34,7 @@ export const subscribed = (
   more: Sql
 ): Sql => sql`
   select ${columns} ${cuts.keys}
-  from subscriptions t ${knownEnd(ctx, frame.knownAt)} ${cuts.joins}
-  cross join lateral (select case when k.found then k.end_date else t.end_date end as end_date) e ${more}
+  from ${recordsThen(ctx, frame, subscriptions, 't')} ${cuts.joins} ${more}
   where ${visible(ctx, subscriptions, 't')} and t.deleted_at is null
     and t.created_at <= ${frame.knownAt}::timestamptz and ${filter}`
 
@@ -44,7 +44,7 @@ export const subscribed = (
  */
 export function paymentsSql(ctx: Context, query: PaymentQuery, { converted }: Conversion): Sql {
   const { frame, cuts, last } = query
-  const lastDue = sql`least(e.end_date, ${last})`
+  const lastDue = sql`least(t.end_date, ${last})`
   const intervals = sql`case t.interval when 'week' then (${lastDue} - t.start_date) / 7
     else ${monthsBetween(raw('t.start_date'), lastDue)} / ${months} end`
   const columns = sql`t.customer_id, t.id, timezone(${frame.timeZone}::text, p.day::timestamp) as ordered_at,
@@ -57,6 +57,6 @@ export function paymentsSql(ctx: Context, query: PaymentQuery, { converted }: Co
   return sql`
     select d.customer_id, d.id, d.ordered_at, d.amount, d.day, d.brought, d.cost ${raw(keys)}
     from (${subscribed(ctx, query, columns, payments)}
-      and p.day <= ${last} and (e.end_date is null or p.day < e.end_date)
+      and p.day <= ${last} and (t.end_date is null or p.day < t.end_date)
     ) d`
 }

@@ -8,6 +8,7 @@ import { conversion } from '../currency.js'
 import { isKept } from '../lifetime-value-sql.js'
 import { shown } from '../money.js'
 import { localDay, type Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 
 /** Which subscriptions are looked at. */
 export interface ChurnQuery {
@@ -69,15 +70,6 @@ export const monthsBetween = (from: Sql, to: Sql) => {
   return sql`(${months} - ((${from} + make_interval(months => ${months}))::date > ${to})::int)`
 }
 
-/** As of an earlier recording a subscription `t` ends when it was known to end then: `k.end_date` where `k.found`. */
-export const knownEnd = (ctx: Context, knownAt: string) => sql`
-  left join lateral (
-    select true as found, (c.before ->> 'endDate')::date as end_date from record_changes c
-    where t.updated_at > ${knownAt}::timestamptz and c.workspace_id = ${ctx.workspaceId}
-      and c.resource = 'subscription' and c.record_id = t.id and c.at > ${knownAt}::timestamptz and c.before ? 'endDate'
-    order by c.version limit 1
-  ) k on true`
-
 /** What a subscription `t` brings in a month, which has 30.4375 days. */
 export const monthly = raw(`case t.interval when 'week' then t.recurring_amount * 30.4375 / 7
   when 'quarter' then t.recurring_amount / 3 when 'year' then t.recurring_amount / 12 else t.recurring_amount end`)
@@ -86,17 +78,17 @@ export const monthly = raw(`case t.interval when 'week' then t.recurring_amount 
 export function churnFacts(ctx: Context, query: ChurnQuery): Sql {
   const { frame, currency, filter, cuts } = query
   const first = sql`(
-    select min(x.start_date) from subscriptions x
+    select min(x.start_date) from ${recordsThen(ctx, frame, subscriptions, 'x')}
     where ${visible(ctx, subscriptions, 'x')} and x.deleted_at is null)`
   const whole = spans({ ...query, cuts: { ...cuts, interval: undefined } }, first)
   const rateDay = sql`(select w.last from (${whole}) w)`
   const { ctes, converted } = conversion(ctx, frame, currency, rateDay)
   return sql`
     ${ctes}, subscribed as materialized (
-      select t.id, t.customer_id, t.start_date, case when k.found then k.end_date else t.end_date end as end_date,
+      select t.id, t.customer_id, t.start_date, t.end_date,
         t.recurring_amount is null as missing, ${converted(sql`(${monthly})`, raw('t.currency'), rateDay)} as monthly
         ${cuts.keys}
-      from subscriptions t ${knownEnd(ctx, frame.knownAt)} ${cuts.joins}
+      from ${recordsThen(ctx, frame, subscriptions, 't')} ${cuts.joins}
       where ${visible(ctx, subscriptions, 't')} and t.deleted_at is null
         and t.created_at <= ${frame.knownAt}::timestamptz and ${filter}
         and ${isKept(ctx, raw('t.customer_id'))}

@@ -6,6 +6,7 @@ import { costs } from '../../resources/costs/resource.js'
 import { Enum } from '../../kernel/schema.js'
 import { conversion } from '../currency.js'
 import { described } from '../parameters.js'
+import { recordsThen } from '../records-then.js'
 import { localDay, type Frame } from '../period.js'
 
 /** Which kinds of costs count. */
@@ -46,7 +47,7 @@ export function costDays(ctx: Context, query: CostDaysQuery): { ctes: Sql; rows:
     rows: sql`
       select c.id, c.campaign_id, coalesce(c.channel, p.channel) as channel, ${counts}::date as day,
         ${converted(share, raw('c.currency'), raw('s.day::date'))} as cost ${columns}
-      from costs c
+      from ${recordsThen(ctx, frame, costs, 'c')}
         left join campaigns p on ${visible(ctx, campaigns, 'p')} and p.id = c.campaign_id and p.deleted_at is null
         ${joins}
         cross join lateral generate_series(

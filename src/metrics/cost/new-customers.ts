@@ -6,6 +6,7 @@ import { orders } from '../../resources/orders/resource.js'
 import { dealState } from '../deal-state.js'
 import { isKept } from '../lifetime-value-sql.js'
 import type { Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 
 /**
  * The first won deal of each customer, its company or else its primary contact, as `(id, deal_id, at)`; deals of nobody
@@ -21,11 +22,11 @@ export const firstDeals = (ctx: Context, frame: Frame, filter: Sql): Sql => sql`
   order by x.id, case when x.id is null then x.deal_id end, x.at, x.deal_id`
 
 /** The first order of each customer, as `(id, deal_id, at)`. */
-export const firstOrders = (ctx: Context, { asOf, knownAt }: Frame): Sql => sql`
+export const firstOrders = (ctx: Context, frame: Frame): Sql => sql`
   select x.id, null::uuid as deal_id, x.at from (
-    select t.customer_id as id, min(t.ordered_at) as at from orders t
-    where ${visible(ctx, orders, 't')} and t.deleted_at is null and t.ordered_at <= ${asOf}::timestamptz
-      and t.created_at <= ${knownAt}::timestamptz
+    select t.customer_id as id, min(t.ordered_at) as at from ${recordsThen(ctx, frame, orders, 't')}
+    where ${visible(ctx, orders, 't')} and t.deleted_at is null and t.ordered_at <= ${frame.asOf}::timestamptz
+      and t.created_at <= ${frame.knownAt}::timestamptz
     group by t.customer_id
   ) x
   where ${isKept(ctx, raw('x.id'))}`

@@ -9,6 +9,7 @@ import { days, type Durations } from '../durations.js'
 import { linked } from '../lead-then.js'
 import { filtered, type Request } from '../parameters.js'
 import { inPeriod, type Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 
 /** How leads are cut, and their facts: `state`, `days` from the capture to the first won deal or until now, `age`. */
 export function leadFacts(
@@ -26,7 +27,7 @@ export function leadFacts(
     select l.id, case when c.at is null then 'open' else 'won' end as state,
       ${days(frame, durations, captured, sql`coalesce(c.at, ${now})`)} as days,
       ${days(frame, durations, captured, now)} as age ${cuts.bucket(captured)} ${cuts.keys}
-    from leads l ${cuts.joins} left join lateral (
+    from ${recordsThen(ctx, frame, leads, 'l')} ${cuts.joins} left join lateral (
       select min(w.at) as at from deals d ${dealState(ctx, frame)}
       where ${visible(ctx, deals, 'd')} and d.lead_id = l.id and d.deleted_at is null and w.kind = 'won'
         and ${linked(ctx, frame)}

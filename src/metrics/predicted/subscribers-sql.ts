@@ -41,12 +41,12 @@ export function subscriberFacts(ctx: Context, query: Omit<OrdersQuery, 'holdoutD
   const last = sql`${calibrationEnd}::date`
   const rates = subscriptionRates(ctx, query)
   const ungrouped = { ...query, cuts: { ...cuts, dimensions: [], joins: sql``, keys: sql`` } }
-  const columns = sql`t.customer_id, t.id, t.start_date, coalesce(e.end_date, 'infinity'::date) as end_date,
+  const columns = sql`t.customer_id, t.id, t.start_date, coalesce(t.end_date, 'infinity'::date) as end_date,
     ${frequency} as frequency, ${rates.converted(sql`(${monthly})`, raw('t.currency'), last)} as monthly`
   return {
     ctes: sql`
       ${rates.ctes}, bought as materialized (${paymentsSql(ctx, { ...query, last }, rates)}), runs as materialized (
-        ${subscribed(ctx, ungrouped, columns, sql``)} and t.start_date <= ${last} and t.start_date < coalesce(e.end_date, 'infinity'::date)
+        ${subscribed(ctx, ungrouped, columns, sql``)} and t.start_date <= ${last} and t.start_date < coalesce(t.end_date, 'infinity'::date)
       ), ${spells}, ${tenures(last)}, ${lately(last)}, facts as materialized (
         select g.*, h.months, h.ended, y.monthly, y.frequency ${cuts.bucket(raw('g.first_at'))}
         from (

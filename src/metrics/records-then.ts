@@ -1,0 +1,33 @@
+import sql, { raw, type Sql } from 'sql-template-tag'
+import type { Context } from '../kernel/context.js'
+import type { Resource } from '../kernel/resource.js'
+import type { Frame } from './period.js'
+
+// What a record is linked with may have been merged or binned since, and whose it is decides who sees it.
+const stays = (sqlType: string) => sqlType === 'uuid'
+
+/**
+ * The table of a resource as `alias`. Where a figure asks what was known at an earlier moment, fields that were changed
+ * since are what they were: what they were before the first change that came later. Links and the bin are as they are now.
+ */
+export function recordsThen(ctx: Context, { past, knownAt }: Frame, resource: Resource, alias: string): Sql {
+  const table = raw(`"${resource.table}"`)
+  if (!past) return sql`${table} ${raw(alias)}`
+  const restored = [...resource.fields.values()].filter(f => !stays(f.sqlType))
+  const columns = JSON.stringify(Object.fromEntries(restored.map(f => [f.name, f.column])))
+  const then = sql`${knownAt}::timestamptz`
+  return sql`(
+    select r.* from ${table} r where r.workspace_id = ${ctx.workspaceId} and r.updated_at <= ${then}
+    union all
+    select s.* from ${table} r cross join lateral (
+      select jsonb_object_agg(${columns}::jsonb ->> f.key, f.value) as fields from (
+        select distinct on (e.key) e.key, e.value
+        from record_changes c cross join lateral jsonb_each(c.before) e
+        where c.workspace_id = ${ctx.workspaceId} and c.resource = ${resource.name} and c.record_id = r.id
+          and c.at > ${then} and ${columns}::jsonb ? e.key
+        order by e.key, c.version
+      ) f
+    ) b cross join lateral jsonb_populate_record(r, coalesce(b.fields, '{}')) s
+    where r.workspace_id = ${ctx.workspaceId} and r.updated_at > ${then}
+  ) ${raw(alias)}`
+}
