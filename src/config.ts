@@ -28,7 +28,7 @@ export const settings = {
     100,
     3600000,
     60000,
-    'Milliseconds after which the database gives a statement of a figure up.'
+    'Milliseconds after which the database gives a statement of a figure up, and a thread its model.'
   ),
   DATA_DIR: Type.String({
     default: '.data',

@@ -17,6 +17,7 @@ export const declaredOperations = (): Operation[] =>
     watch: { closed: true, changed: async () => undefined },
     checkUrl: () => undefined,
     snapshots: {
+      longestMs: 0,
       read: () => Promise.reject(new Error('Nothing runs here')),
       close: async () => undefined
     }

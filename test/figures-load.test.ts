@@ -54,6 +54,19 @@ t.test('closing the connection ends the statement', async t => {
   t.equal((await send('GET', '/v1/metrics/funnel')).status, 200, 'its connection is of use again')
 })
 
+t.test('a model that takes too long is given up', async t => {
+  const channels = Array.from({ length: 60 }, (_, i) => `channel ${i}`)
+  const journeys = channels.map((key, i) => ({
+    path: [key, channels[(i * 7 + 1) % 60], channels[(i * 13 + 2) % 60], channels[(i * 29 + 3) % 60]],
+    conversions: 2,
+    nulls: 3,
+    value: '10'
+  }))
+  const asked = { models: ['markov'], markovOrder: 3, bootstrap: 1000, data: { journeys } }
+  const { status, body } = await send('POST', '/v1/metrics/attribution', asked)
+  t.match({ status, body }, { status: 503, body: { code: 'timeout' } })
+})
+
 t.test('who waits for the same figure keeps it running', async t => {
   const lock = await held()
   const leaving = asking('/v1/metrics/funnel')

@@ -174,7 +174,10 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
       idle: pool.idleCount,
       waiting: pool.waitingCount
     }),
-    snapshots: own => snapshotsOf(poolOf(options, own, own.statementTimeoutMs, figureSession), run, cancel),
+    snapshots(own) {
+      const longest = own.statementTimeoutMs
+      return snapshotsOf(poolOf(options, own, longest, figureSession), run, cancel, longest)
+    },
     close: () => pool.end()
   }
 }

@@ -11,7 +11,12 @@ type Run = <T extends Row>(client: pg.ClientBase, statement: Statement) => Promi
 const begin = 'begin isolation level repeatable read read only; select pg_backend_pid() as pid'
 
 /** Reads with statements that `cancel` ends, on the connections of a pool. */
-export function snapshotsOf(pool: pg.Pool, run: Run, cancel: (pid: number) => Promise<unknown>): Snapshots {
+export function snapshotsOf(
+  pool: pg.Pool,
+  run: Run,
+  cancel: (pid: number) => Promise<unknown>,
+  longestMs: number
+): Snapshots {
   let ended: Promise<void> | undefined
 
   // A cancellation that comes between two statements is lost, so it is sent again until the work has ended.
@@ -47,6 +52,7 @@ export function snapshotsOf(pool: pg.Pool, run: Run, cancel: (pid: number) => Pr
   }
 
   return {
+    longestMs,
     async read(work, stop) {
       const client = await pool.connect().catch((error: unknown) => {
         throw translate(error)

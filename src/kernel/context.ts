@@ -26,6 +26,8 @@ export interface Database extends Db {
 
 /** Reads that may take long: each sees one moment of the database, and ends early when it is told to stop. */
 export interface Snapshots {
+  /** Milliseconds after which a statement is given up, and so should be what is worked out from it. */
+  readonly longestMs: number
   read<T>(work: (db: Db) => Promise<T>, stop: AbortSignal): Promise<T>
   close(): Promise<void>
 }

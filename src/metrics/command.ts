@@ -64,6 +64,9 @@ function asked({ query, body }: Operation, given: Record<string, string>): Reque
   return { body: fromQuery(parameters, given).given }
 }
 
+/** Somebody sits before it, and may end it. */
+const longestMs = 3_600_000
+
 /** Asks for a figure and answers it as text, undefined where there is none of that name; errors are those of the API. */
 export async function figureText(
   database: Database,
@@ -73,6 +76,7 @@ export async function figureText(
   format: TableFormat
 ): Promise<string | undefined> {
   const snapshots: Snapshots = {
+    longestMs,
     read: work => database.transaction(db => work(db)),
     close: async () => undefined
   }

@@ -37,6 +37,9 @@ export interface Answered<V> {
   more?: Record<string, unknown>
 }
 
+/** Works out an answer from what was read. */
+export type WorkOut<V> = (stop: AbortSignal) => Promise<Answered<V>>
+
 interface Config<P extends Record<string, Field>, V extends TObject, D extends TObject> extends Omit<
   CatalogueEntry,
   'parameters' | 'dimensions'
@@ -54,12 +57,15 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
   more?: Record<string, TSchema>
   /** Whether it changes while time goes by and nothing is written, as the age of what is open does. */
   ages?(given: Given<P>): boolean
-  /** Reads the records, and answers; or returns what works out the answer, where that takes long: nothing is read then. */
+  /**
+   * Reads the records, and answers; or returns what works out the answer, where that takes long: it reads nothing, and
+   * ends with the signal.
+   */
   answer(
     ctx: Context,
     request: Request<Given<P>>,
     frame: Frame
-  ): Promise<Answered<Static<V>> | (() => Promise<Answered<Static<V>>>)>
+  ): Promise<Answered<Static<V>> | WorkOut<Static<V>>>
   /** What POST takes as `data`, and the same figure out of it. */
   data?: {
     schema: D
@@ -69,7 +75,7 @@ interface Config<P extends Record<string, Field>, V extends TObject, D extends T
       data: Static<D>,
       request: Request<Given<P>>,
       frame: Frame,
-      stop: AbortSignal | undefined
+      stop: AbortSignal
     ): Answered<Static<V>> | Promise<Answered<Static<V>>>
   }
   /** Whether REST calls it: false where its calls may do more than answer, and are declared apart. */
@@ -188,13 +194,14 @@ export function figure<
     frame: Frame,
     stop: AbortSignal
   ) {
-    if (request.data) return data!.answer(request.data as Static<D>, request, frame, stop)
+    const inTime = () => AbortSignal.any([stop, AbortSignal.timeout(snapshots.longestMs)])
+    if (request.data) return data!.answer(request.data as Static<D>, request, frame, inTime())
     const found = await snapshots.read(
       db => config.answer({ ...ctx, db, gone: () => stop }, request, frame),
       stop
     )
     // Models wait for each other: they must not keep a connection meanwhile.
-    return typeof found === 'function' ? await found() : found
+    return typeof found === 'function' ? await found(inTime()) : found
   }
 
   function shownAnswer(

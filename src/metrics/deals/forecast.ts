@@ -8,7 +8,7 @@ import { products } from '../../resources/products/resource.js'
 import { inBackground } from '../background.js'
 import { counted, type Notes } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
-import { figure, type Answered } from '../figure.js'
+import { figure, type WorkOut } from '../figure.js'
 import { described, DurationsParameter, refused, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { amountWarnings } from './facts.js'
@@ -127,9 +127,9 @@ interface Part {
 // The ids behind the numbers stay here: nothing is worked out from them.
 const withoutIds = ({ ids: _, ...row }: Found) => row as Found
 
-async function fillIn(ctx: Context, parts: readonly Part[], asked: ForecastAsked): Promise<Lacks> {
+async function fillIn(parts: readonly Part[], asked: ForecastAsked, stop: AbortSignal): Promise<Lacks> {
   const cuts = parts.map(p => p.rows.map(withoutIds))
-  const found = await inBackground('forecasts', { cuts, asked }, ctx.gone?.())
+  const found = await inBackground('forecasts', { cuts, asked }, stop)
   for (const [i, { rows, notes, value }] of parts.entries()) {
     const { value: filled, said } = found[i]!
     Object.assign(value, filled)
@@ -140,7 +140,7 @@ async function fillIn(ctx: Context, parts: readonly Part[], asked: ForecastAsked
   return found[0]!.lacks
 }
 
-async function answer(ctx: Context, request: Asked, frame: Frame): Promise<() => Promise<Answered<Value>>> {
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkOut<Value>> {
   const settings = settingsOf(request)
   if (settings.missingAmount === 'list_price') authorize(ctx, products.permissions.read)
   const scope = await dealScope(ctx, request, frame)
@@ -161,8 +161,8 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<() =>
       return value
     }
   })
-  return async () => {
-    const lacks = await fillIn(ctx, parts, { moments, pipeline, settings })
+  return async stop => {
+    const lacks = await fillIn(parts, { moments, pipeline, settings }, stop)
     const { missingAmount, noFxRate } = lacks
     const windows = value.backtest?.windows.length
     return {
