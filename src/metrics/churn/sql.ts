@@ -65,8 +65,8 @@ function spans({ frame, cuts }: ChurnQuery, first: Sql): Sql {
 
 /** Completed calendar months between two days. */
 export const monthsBetween = (from: Sql, to: Sql) => {
-  const months = sql`((extract(year from ${to}) - extract(year from ${from})) * 12
-    + extract(month from ${to}) - extract(month from ${from}))::int`
+  const months = sql`((date_part('year', ${to}) - date_part('year', ${from})) * 12
+    + date_part('month', ${to}) - date_part('month', ${from}))::int`
   return sql`(${months} - ((${from} + make_interval(months => ${months}))::date > ${to})::int)`
 }
 

@@ -5,10 +5,11 @@ import {
   type ModelCredits
 } from './attribution.js'
 import type { Customer, Models, ValueSettings } from './customer-value.js'
-import { expectationOf, predictionOf, type Prediction } from './customer-prediction.js'
 import { forecastOfGiven, type GivenDeal } from '../deals/forecast-given.js'
 import type { Found } from '../deals/forecast-snapshot.js'
 import { forecastOf, type Asked, type Settings } from '../deals/forecast-value.js'
+import { customerModels } from '../predicted/customer-models.js'
+import { expectationOf } from './customer-prediction.js'
 import type { Journey } from './journeys.js'
 import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
 import { qualityOf, type Quality } from './score-quality.js'
@@ -35,24 +36,10 @@ export const tasks = {
   forecastOfGiven: ({ deals, settings }: { deals: readonly GivenDeal[]; settings: Settings }) =>
     forecastOfGiven(deals, settings),
 
-  /** Of several sets of customers, by their places; what each of them is expected to bring is told of the first set. */
-  customerModels: ({ customers, sets, settings }: CustomerTask): Prediction[] =>
-    sets.map((places, i) => {
-      const prediction = predictionOf(
-        places.map(place => customers[place]!),
-        settings
-      )
-      return i === 0 ? prediction : { ...prediction, outlooks: [] }
-    }),
+  customerModels,
 
   customerExpectation: ({ models, customers, settings }: OutlookTask) =>
     expectationOf(models, customers, settings)
-}
-
-interface CustomerTask {
-  customers: readonly Customer[]
-  sets: readonly (readonly number[])[]
-  settings: ValueSettings
 }
 
 interface OutlookTask {
