@@ -24,6 +24,21 @@ export function stageRows({ ctx, frame, pipeline }: DealScope, of: 'd' | 'all' =
       and h.stage_id is not null and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
 }
 
+/**
+ * The ways of deals as arrays in the order of their rows: `ats`, `stages` by index, `positions`. Of the deal `d`, or of all
+ * deals of the workspace. An aggregate takes half of what windows over the rows take.
+ */
+export function waysOf({ ctx, frame, pipeline }: DealScope, of: 'd' | 'all'): Sql {
+  const list = (value: Sql) => sql`array_agg(${value} order by h.at, h.seq)`
+  return sql`
+    select h.deal_id, ${list(raw('h.at'))} as ats, ${list(raw('h.position'))} as positions,
+      ${list(sql`array_position(${pipeline.stages.map(s => s.id)}::uuid[], h.stage_id) - 1`)} as stages
+    from deal_history h
+    where h.workspace_id = ${ctx.workspaceId} ${of === 'd' ? sql`and h.deal_id = d.id` : empty}
+      and h.stage_id is not null and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
+    group by h.deal_id`
+}
+
 /** The state of a deal in a stage; null in one of another pipeline. */
 export function stateOf({ pipeline }: DealScope, stage: Sql): Sql {
   const { won, lost } = kindsOf(pipeline)

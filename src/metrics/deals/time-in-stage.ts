@@ -81,7 +81,7 @@ interface Found extends Numbers {
 
 const [length, last] = [raw('f.days'), sql`f.last`]
 const counts = sql`${sampleSql(length, sql`f.completed`)} as completed, ${sampleSql(length, sql`not f.completed`)} as going,
-  ${sampleSql(raw('f.total'), last)} as totals, ${sampleSql(length, last)} as latest`
+  ${sampleSql(raw('coalesce(f.total, f.days)'), last)} as totals, ${sampleSql(length, last)} as latest`
 
 type Point = Omit<Value['stages'][number], 'stage' | 'totalPerDeal' | 'latest'>
 
@@ -138,7 +138,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   const scope = await dealScope(ctx, request, frame)
   const days = sorted(request.given.days ?? defaultDays)
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
-    ctes: visitsInPeriod(scope),
+    ctes: visitsInPeriod(scope, ['completed', 'days', 'again', 'last', 'total']),
     by: ['stage'],
     counts,
     members: { ended: sql`f.completed`, ongoing: sql`not f.completed` },
