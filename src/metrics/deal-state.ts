@@ -1,5 +1,6 @@
-import sql, { raw, type Sql } from 'sql-template-tag'
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
+import { dealValues } from './deal-values.js'
 import type { Frame } from './period.js'
 
 /**
@@ -9,6 +10,20 @@ import type { Frame } from './period.js'
  */
 export const toldByDeal = (alias: string, at: Sql, { knownAt }: Frame): Sql =>
   sql`${raw(alias)}.updated_at <= least(${at}, ${knownAt}::timestamptz)`
+
+/**
+ * Joins `v`: amount and currency of the deal `d` as of the figure, where it meets the condition, which begins with `and`.
+ * They are looked up in its history only where the deal itself does not say them.
+ */
+export function lastValues(ctx: Context, frame: Frame, condition: Sql = empty): Sql {
+  const told = toldByDeal('d', sql`${frame.asOf}::timestamptz`, frame)
+  const met = sql`true ${condition}`
+  const value = (column: 'amount' | 'currency') =>
+    sql`case when not ${told} then u.${raw(column)} when ${met} then d.${raw(column)} end as ${raw(column)}`
+  return sql`
+    ${dealValues(ctx, frame, 'd', 'u', 'last', sql`and not ${told} ${condition}`)}
+    cross join lateral (select ${value('amount')}, ${value('currency')}) v`
+}
 
 /**
  * Joins `w`: the kind of the last stage of the deal `d` as of the figure, and when it came into it; nulls without one,

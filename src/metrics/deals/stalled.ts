@@ -17,7 +17,7 @@ import { deals } from '../../resources/deals/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
-import { dealValues } from '../deal-values.js'
+import { lastValues } from '../deal-state.js'
 import { figure, type Answered } from '../figure.js'
 import { MetricPage } from '../lifetime-value-page.js'
 import { shown } from '../money.js'
@@ -132,7 +132,7 @@ function facts(scope: DealScope): Sql {
         ${raw(columns.map(c => `, o.${c}`).join(''))}
       from visits o join thresholds t on t.stage = o.stage and o.days > t.p90
         join deals d on ${visible(ctx, deals, 'd')} and d.id = o.id
-        ${dealValues(ctx, frame, 'd', 'v', 'last')}
+        ${lastValues(ctx, frame)}
       where not o.completed
     )`
 }
