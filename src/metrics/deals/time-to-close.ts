@@ -12,7 +12,7 @@ import type { Frame } from '../period.js'
 import { Count, Rate, rate } from '../rate.js'
 import { sampleOf, sampleSql } from '../samples.js'
 import { Stats } from '../stats-schema.js'
-import { dealConversion, dealFacts } from './facts.js'
+import { dealFacts } from './facts.js'
 import { leadFacts } from './lead-facts.js'
 import { dealParameters, dealScope } from './scope.js'
 
@@ -177,7 +177,7 @@ function valueOf(
 async function factsOf(ctx: Context, request: Asked, frame: Frame) {
   if (request.given.subject === 'lead') return { ...leadFacts(ctx, request, frame), settled: {} }
   const scope = await dealScope(ctx, request, frame)
-  const ctes = sql`${dealConversion(scope).ctes}, ${dealFacts(scope, 'created')}`
+  const ctes = sql`${dealFacts(scope, 'created', ['state', 'days', 'age'])}`
   return { cuts: scope.cuts, ctes, settled: { pipelineId: scope.settled.pipelineId } }
 }
 
