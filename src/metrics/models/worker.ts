@@ -5,6 +5,7 @@ import {
   type ModelCredits
 } from './attribution.js'
 import type { Customer, Models, ValueSettings } from './customer-value.js'
+import { closeTimes, stageTimes, type CloseSample, type VisitSample } from './durations.js'
 import { expectationOf, predictionOf, type Prediction } from './customer-prediction.js'
 import { intervalOf, type Interval, type IntervalTask } from './forecast-interval.js'
 import type { Journey } from './journeys.js'
@@ -25,6 +26,14 @@ export const tasks = {
   /** Of so many scores that sorting them takes its time. */
   quality: ({ scores, outcomes }: { scores: readonly number[]; outcomes: readonly number[] }): Quality =>
     qualityOf(scores.map((score, i) => ({ score, outcome: outcomes[i]! }))),
+
+  /** Of several samples. */
+  stageTimes: ({ samples, days }: { samples: readonly VisitSample[]; days: readonly number[] }) =>
+    samples.map(s => stageTimes(s, days)),
+
+  /** Of several samples. */
+  closeTimes: ({ samples, days }: { samples: readonly CloseSample[]; days: readonly number[] }) =>
+    samples.map(s => closeTimes(s, days)),
 
   forecastIntervals: (asked: readonly IntervalTask[]): Interval[] => asked.map(intervalOf),
 
