@@ -1,10 +1,12 @@
 import sql, { raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
+import { toldByDeal } from '../deal-state.js'
 import { dealValuesAt } from '../deal-values.js'
 import { localDay, type Frame } from '../period.js'
 import { dealConversion, mayBeIn, stageRows, stateOf } from './facts.js'
 import type { DealScope } from './scope.js'
+import { kindsOf } from './stages.js'
 
 /** The moments between which a waterfall falls: the last ones before the period and in it, as far as it has come. */
 function ends({ from, to, asOf }: Frame): { start: string; end: string } {
@@ -43,6 +45,9 @@ export function waterfallFacts(scope: DealScope, expectedOnly: boolean): Sql {
       : sql`true`
   const value = (v: 'v' | 'begun', at: Sql) =>
     sql`round(${converted(raw(`${v}.amount`), raw(`${v}.currency`), day(at))}, 10)`
+  // Most deals were closed before the period, and say so themselves: their histories need no look.
+  const openIds = kindsOf(pipeline).open.map(i => pipeline.stages[i]!.id)
+  const over = sql`(${toldByDeal('d', first, frame)} and d.stage_id <> all(${openIds}::uuid[]))`
   const lastDay = sql`case when s.state = 'open' then ${last} else w.last_at end`
   return sql`${ctes}, stood as materialized (
     select d.id, s0.state as state_before, s.state, w.first_at, w.last_at,
@@ -61,8 +66,8 @@ export function waterfallFacts(scope: DealScope, expectedOnly: boolean): Sql {
       select case when w.stage_before is not null then ${stateOf(scope, raw('w.stage_before'))} end as state
     ) s0 cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
     ${dealValuesAt(ctx, frame, 'd', 'begun', 'last', first, sql`and s0.state = 'open'`)}
-    ${dealValuesAt(ctx, frame, 'd', 'v', 'last', last)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}
+    ${dealValuesAt(ctx, frame, 'd', 'v', 'last', last, sql`and (s.state = 'open' or w.last_at > ${first})`)}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)} and not ${over}
       and w.least < ${pipeline.own}::int
   ), revalued as materialized (
     select s.*,
