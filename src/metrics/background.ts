@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { Piscina } from 'piscina'
 import { KithError } from '../kernel/errors.js'
-import type { tasks } from './models/worker.js'
+import { tasks } from './models/worker.js'
 
 type Tasks = typeof tasks
 
@@ -43,3 +43,17 @@ export async function inBackground<N extends keyof Tasks>(
     if (--running === 0) idle = setTimeout(endThreads, idleMs).unref()
   }
 }
+
+/** From so many numbers on, to sort them and more takes longer than other requests should wait. */
+const many = 50_000
+
+/** The same, but of few numbers at once and here: they need not wait for a long model. */
+export const unlessFew = async <N extends keyof Tasks>(
+  name: N,
+  input: Parameters<Tasks[N]>[0],
+  numbers: number,
+  signal: AbortSignal | undefined
+): Promise<ReturnType<Tasks[N]>> =>
+  numbers > many
+    ? inBackground(name, input, signal)
+    : (tasks[name] as (given: typeof input) => ReturnType<Tasks[N]>)(input)

@@ -1,5 +1,6 @@
-import sql, { raw, type Sql } from 'sql-template-tag'
+import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
+import { dealValues } from './deal-values.js'
 import type { Frame } from './period.js'
 
 /**
@@ -11,12 +12,27 @@ export const toldByDeal = (alias: string, at: Sql, { knownAt }: Frame): Sql =>
   sql`${raw(alias)}.updated_at <= least(${at}, ${knownAt}::timestamptz)`
 
 /**
+ * Joins `v`: amount and currency of the deal `d` as of the figure, where it meets the condition, which begins with `and`.
+ * They are looked up in its history only where the deal itself does not say them.
+ */
+export function lastValues(ctx: Context, frame: Frame, condition: Sql = empty): Sql {
+  const told = sql`(${toldByDeal('d', sql`${frame.asOf}::timestamptz`, frame)})`
+  const met = sql`true ${condition}`
+  const value = (column: 'amount' | 'currency') =>
+    sql`case when not ${told} then u.${raw(column)} when ${met} then d.${raw(column)} end as ${raw(column)}`
+  return sql`
+    ${dealValues(ctx, frame, 'd', 'u', 'last', sql`and not ${told} ${condition}`)}
+    cross join lateral (select ${value('amount')}, ${value('currency')}) v`
+}
+
+/**
  * Joins `w`: the kind of the last stage of the deal `d` as of the figure, and when it came into it; nulls without one,
  * or where that stage is of another pipeline than the one asked for.
  */
 export function dealState(ctx: Context, frame: Frame, pipelineId?: string): Sql {
   const { asOf, knownAt } = frame
-  const told = toldByDeal('d', sql`${asOf}::timestamptz`, frame)
+  // Neither true nor false where there is no deal, of which nothing needs to be looked up.
+  const told = sql`(${toldByDeal('d', sql`${asOf}::timestamptz`, frame)})`
   const inPipeline = (is: Sql, found: Sql) =>
     pipelineId === undefined ? found : sql`case when ${is} = ${pipelineId}::uuid then ${found} end`
   const last = (column: string) => sql`(array_agg(${raw(column)} order by h.at, h.seq))[count(*)]`
@@ -32,8 +48,8 @@ export function dealState(ctx: Context, frame: Frame, pipelineId?: string): Sql 
   const own = (column: string) => inPipeline(raw('d.pipeline_id'), raw(column))
   return sql`
   cross join lateral (
-    select case when ${told} then ${own('d.status')} else ${lookedUp(last('h.kind'))} end as kind,
+    select case when ${told} then ${own('d.status')} when not ${told} then ${lookedUp(last('h.kind'))} end as kind,
       case when ${told} then ${own('d.stage_entered_at')}
-        else ${lookedUp(sql`max(h.at) filter (where h.entered)`)} end as at
+        when not ${told} then ${lookedUp(sql`max(h.at) filter (where h.entered)`)} end as at
   ) w`
 }

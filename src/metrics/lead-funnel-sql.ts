@@ -83,7 +83,7 @@ export function leadFacts(ctx: Context, { frame, cuts, filter, flow }: LeadFunne
         ),
         yes
       )
-  return sql`judged as materialized (${all}), facts as materialized (${facts})`
+  return sql`judged as (${all}), facts as materialized (${facts})`
 }
 
 /** Conditions on the facts that are counted. */

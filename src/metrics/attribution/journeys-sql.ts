@@ -7,8 +7,7 @@ import { leads } from '../../resources/leads/resource.js'
 import { touches } from '../../resources/touches/resource.js'
 import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
-import { dealState } from '../deal-state.js'
-import { dealValues } from '../deal-values.js'
+import { dealState, lastValues } from '../deal-state.js'
 import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 
@@ -39,7 +38,7 @@ function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
       case when w.kind = 'won' then v.amount end as amount, case when w.kind = 'won' then ${worth} end as value
       ${cuts.bucket(moment)} ${cuts.keys}
     from deals d ${cuts.joins} ${dealState(ctx, frame, pipelineId)}
-      ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and w.kind = 'won'`)}
+      ${lastValues(ctx, frame, sql`and w.kind = 'won'`)}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and w.kind is not null and ${filter}
       ${inPeriod(moment, frame)}`
 }

@@ -1,4 +1,4 @@
-import sql, { empty, raw, type Sql } from 'sql-template-tag'
+import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
 import { conversion } from '../currency.js'
@@ -22,6 +22,21 @@ export function stageRows({ ctx, frame, pipeline }: DealScope, of: 'd' | 'all' =
     from deal_history h
     where h.workspace_id = ${ctx.workspaceId} ${of === 'd' ? sql`and h.deal_id = d.id` : empty}
       and h.stage_id is not null and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz`
+}
+
+/**
+ * The ways of deals as arrays in the order of their rows: `ats`, `stages` by index, `positions`. Of the deal `d`, or of all
+ * deals of the workspace. An aggregate takes half of what windows over the rows take.
+ */
+export function waysOf({ ctx, frame, pipeline }: DealScope, of: 'd' | 'all'): Sql {
+  const list = (value: Sql) => sql`array_agg(${value} order by h.at, h.seq)`
+  return sql`
+    select h.deal_id, ${list(raw('h.at'))} as ats, ${list(raw('h.position'))} as positions,
+      ${list(sql`array_position(${pipeline.stages.map(s => s.id)}::uuid[], h.stage_id) - 1`)} as stages
+    from deal_history h
+    where h.workspace_id = ${ctx.workspaceId} ${of === 'd' ? sql`and h.deal_id = d.id` : empty}
+      and h.stage_id is not null and h.at <= ${frame.asOf}::timestamptz and h.recorded_at <= ${frame.knownAt}::timestamptz
+    group by h.deal_id`
 }
 
 /** The state of a deal in a stage; null in one of another pipeline. */
@@ -70,8 +85,8 @@ export const mayBeOpened = ({ frame: { from, to, knownAt } }: DealScope): Sql =>
   ${to === null ? sql`true` : sql`d.opened_at < ${to}::timestamptz`}
   ${from === null ? empty : sql`and (d.opened_at >= ${from}::timestamptz or d.updated_at > ${knownAt}::timestamptz)`}`
 
-/** Which deals are facts: those opened in the period, or those closed in it by their last close. */
-export type Cohort = 'created' | 'closed'
+/** Which deals are facts: those opened in the period, those closed in it by their last close, or these and all open ones. */
+export type Cohort = 'created' | 'closed' | 'standing'
 
 /** How the amounts of the deals `d` are converted: what the statement needs for it. */
 export function dealConversion({ ctx, frame, currency }: DealScope) {
@@ -89,56 +104,74 @@ export interface Source {
   where: Sql
 }
 
-const fromDeal = (scope: DealScope): Source => ({
-  joins: sql`cross join lateral (
-      select ${stageNow(scope)} as stage, d.furthest_position as furthest, d.way_from as first_at,
-        d.stage_entered_at as last_at, d.opened_at, d.amount, d.currency
+// The kinds of stages are joined: as an expression the planner would work each out anew wherever it is used.
+function fromDeal(scope: DealScope): Source {
+  const own = scope.pipeline.stages.slice(0, scope.pipeline.own)
+  return {
+    joins: sql`join unnest(${own.map(s => s.id)}::uuid[], ${own.map(s => s.kind)}::text[]) as k(id, kind) on k.id = d.stage_id
+    cross join lateral (
+      select k.kind as state, d.furthest_position as furthest, d.way_from as first_at, d.stage_entered_at as last_at,
+        d.opened_at, d.amount, d.currency
     ) w`,
-  where: toldWay(scope)
-})
+    where: toldWay(scope)
+  }
+}
 
 function fromHistory(scope: DealScope, cohort: Cohort): Source {
   const { ctx, frame, pipeline } = scope
-  const closed = sql`${stateOf(scope, raw('y.stage'))} in ('won', 'lost')`
+  const state = stateOf(scope, raw('y.stage'))
+  const may = { closed: mayBeClosed(scope), created: mayBeOpened(scope), standing: sql`true` }[cohort]
   return {
     joins: sql`cross join lateral (
-      select y.*, ${openedThen(scope)} as opened_at, v.amount, v.currency from (
+      select y.*, ${state} as state, ${openedThen(scope)} as opened_at, v.amount, v.currency from (
         select (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
           max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
           min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,
           max(f.at) filter (where f.entered) as last_at
         from (${stageRows(scope)}) f
-      ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${closed}`)}
+      ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${state} in ('won', 'lost')`)}
       where y.least < ${pipeline.own}::int
     ) w`,
-    where: sql`not ${toldWay(scope)} and ${mayBeIn(scope)} and ${cohort === 'closed' ? mayBeClosed(scope) : mayBeOpened(scope)}`
+    where: sql`not ${toldWay(scope)} and ${mayBeIn(scope)} and ${may}`
   }
 }
 
+type Column = 'state' | 'furthest' | 'days' | 'age' | 'amount' | 'value'
+
 /**
- * The facts of figures about how deals end, a row for each deal of the pipeline: `state` as of the figure, null for one
- * handed over; `stage` and `furthest`, the highest position of an open stage; `first_at` and `last_at`, its first event
- * and the last change of its stage; `days` from the one to the other, or until now while it is open; `age` until now;
+ * The facts of figures about how deals end, a row for each deal of the pipeline with its `id` and those of these columns
+ * that are asked for: `state` as of the figure, null for one handed over; `furthest`, the highest position of an open
+ * stage; `days` from its first event to the last change of its stage, or until now while it is open; `age` until now;
  * `amount`, and `value`, the same in the currency of the figure by the rate of the day it was closed.
  */
-export function dealFacts(scope: DealScope, cohort: Cohort, name = 'facts'): Sql {
+export function dealFacts(scope: DealScope, cohort: Cohort, columns: readonly Column[], name = 'facts'): Sql {
   const { ctx, frame, cuts, durations, filter } = scope
   const now = sql`${frame.asOf}::timestamptz`
   const { converted } = dealConversion(scope)
-  const moment = cohort === 'closed' ? raw('w.last_at') : raw('w.opened_at')
+  const moment = cohort === 'created' ? raw('w.opened_at') : raw('w.last_at')
   const [first, last] = [raw('w.first_at'), raw('w.last_at')]
-  const closed = sql`s.state in ('won', 'lost')`
+  const closed = sql`w.state in ('won', 'lost')`
+  const which = {
+    created: inPeriod(moment, frame),
+    closed: sql`and ${closed} ${inPeriod(moment, frame)}`,
+    standing: sql`and (w.state = 'open' or (${closed} ${inPeriod(moment, frame)}))`
+  }[cohort]
+  const found: Record<Column, Sql> = {
+    state: raw('w.state'),
+    furthest: raw('w.furthest'),
+    days: days(frame, durations, first, sql`case when ${closed} then ${last} else ${now} end`),
+    age: days(frame, durations, first, now),
+    amount: sql`case when ${closed} then w.amount end`,
+    value: sql`case when ${closed} then ${converted(raw('w.amount'), raw('w.currency'), localDay(frame.workspaceZone, last))} end`
+  }
   const part = ({ joins, where }: Source) => sql`
-    select d.id, s.state, w.stage, w.furthest, w.first_at, w.last_at, case when ${closed} then w.amount end as amount,
-      case when ${closed} then ${days(frame, durations, first, last)}
-        else ${days(frame, durations, first, now)} end as days,
-      ${days(frame, durations, first, now)} as age,
-      case when ${closed} then ${converted(raw('w.amount'), raw('w.currency'), localDay(frame.workspaceZone, last))}
-        end as value
-      ${cuts.bucket(moment)} ${cuts.keys}
-    from deals d ${cuts.joins} ${joins} cross join lateral (select ${stateOf(scope, raw('w.stage'))} as state) s
+    select d.id, ${join(
+      columns.map(c => sql`${found[c]} as ${raw(c)}`),
+      ', '
+    )} ${cuts.bucket(moment)} ${cuts.keys}
+    from deals d ${cuts.joins} ${joins}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${where}
-      ${cohort === 'closed' ? sql`and ${closed}` : empty} ${inPeriod(moment, frame)}`
+      ${which}`
   return sql`${raw(name)} as materialized (
     ${part(fromDeal(scope))} union all ${part(fromHistory(scope, cohort))}
   )`

@@ -100,7 +100,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   const steps = (rows: readonly Found[]) =>
     asked(scope, request, stepsShown(scope.pipeline, new Set(rows.map(r => r.stage))))
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
-    ctes: visitsInPeriod(scope),
+    ctes: visitsInPeriod(scope, ['outcome']),
     by: ['stage'],
     counts: sql`0 as zero`,
     members,

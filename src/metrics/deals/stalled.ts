@@ -17,7 +17,7 @@ import { deals } from '../../resources/deals/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
-import { dealValues } from '../deal-values.js'
+import { lastValues } from '../deal-state.js'
 import { figure, type Answered } from '../figure.js'
 import { MetricPage } from '../lifetime-value-page.js'
 import { shown } from '../money.js'
@@ -104,29 +104,36 @@ function placeOf({ given, place }: Asked): Place | undefined {
   throw refused(place, 'after', 'This is not a cursor of ours.', 'invalid_cursor')
 }
 
-// The thresholds come from all visits so far, whatever the period and the filter ask about.
+// The thresholds come from all visits so far, whatever the period and the filter ask about. Of these those of won deals
+// that ended count; of the others those of open deals that go on.
 function facts(scope: DealScope): Sql {
   const { ctx, frame, cuts } = scope
   const { ctes, converted } = dealConversion(scope)
   const all = {
     ...scope,
     filter: sql`true`,
-    cuts: { ...cuts, joins: empty, keys: empty, bucket: () => empty }
+    cuts: { ...cuts, joins: empty, keys: empty, bucket: () => empty, dimensions: [] }
   }
+  const visits = (of: DealScope, name: string, period: (at: Sql) => Sql) =>
+    visitFacts(of, name, {
+      columns: ['completed', 'days'],
+      period,
+      only: ({ completed, state }) => sql`${state} = case when ${completed} then 'won' else 'open' end`
+    })
   const today = localDay(frame.workspaceZone, sql`${frame.asOf}::timestamptz`)
   const columns = [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
   const isAll = isAboutAll(scope) && frame.from === null && frame.to === null
-  const past = isAll ? sql`past as (select * from visits)` : visitFacts(all, 'past', () => empty)
-  return sql`${ctes}, ${visitFacts(scope, 'visits', at => inPeriod(at, frame))}, ${past}, thresholds as materialized (
-      select p.stage, (percentile_cont(0.9) within group (order by p.days::float8))::float8 as p90
-      from past p where p.completed and p.state = 'won' group by p.stage
+  const past = isAll ? sql`past as (select * from visits)` : visits(all, 'past', () => empty)
+  return sql`${ctes}, ${visits(scope, 'visits', at => inPeriod(at, frame))}, ${past}, thresholds as materialized (
+      select p.stage, (percentile_cont(0.9) within group (order by p.days))::float8 as p90
+      from past p where p.completed group by p.stage
     ), facts as materialized (
-      select o.id, o.stage, o.days::float8 as days, v.amount, ${converted(raw('v.amount'), raw('v.currency'), today)} as value
+      select o.id, o.stage, o.days, v.amount, ${converted(raw('v.amount'), raw('v.currency'), today)} as value
         ${raw(columns.map(c => `, o.${c}`).join(''))}
-      from visits o join thresholds t on t.stage = o.stage and o.days::float8 > t.p90
+      from visits o join thresholds t on t.stage = o.stage and o.days > t.p90
         join deals d on ${visible(ctx, deals, 'd')} and d.id = o.id
-        ${dealValues(ctx, frame, 'd', 'v', 'last')}
-      where not o.completed and o.state = 'open'
+        ${lastValues(ctx, frame)}
+      where not o.completed
     )`
 }
 

@@ -1,11 +1,12 @@
-import sql, { raw } from 'sql-template-tag'
+import sql, { join, raw } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { Closed, Nullable, Number as AnyNumber, Share, Type, type Static } from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
+import { unlessFew } from '../background.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { figure, type Answered } from '../figure.js'
-import { kaplanMeier, survivalAt, survivalMedian } from '../models/survival.js'
+import { visitTimes, type VisitSample, type VisitTimes } from '../models/durations.js'
 import { statsOf } from '../models/stats.js'
 import {
   Days as GivenDays,
@@ -71,63 +72,82 @@ const value = Closed(
 
 type Value = Static<typeof value>
 
-interface Found extends Numbers {
+type Sample = keyof VisitSample
+
+interface Found extends Numbers, Record<Sample, Buffer | null> {
   stage: number
-  completed: Buffer | null
-  going: Buffer | null
-  totals: Buffer | null
-  latest: Buffer | null
 }
 
-const [length, last] = [raw('f.days'), sql`f.last`]
-const counts = sql`${sampleSql(length, sql`f.completed`)} as completed, ${sampleSql(length, sql`not f.completed`)} as going,
-  ${sampleSql(raw('f.total'), last)} as totals, ${sampleSql(length, last)} as latest`
+// Deals that were in the stage once say all with one number; only of the others more are told.
+const parts: Record<Sample, { of: string; met: string }> = {
+  ended: { of: 'f.days', met: 'f.completed and not f.again' },
+  going: { of: 'f.days', met: 'not f.completed and not f.again' },
+  endedAgain: { of: 'f.days', met: 'f.completed and f.again' },
+  goingAgain: { of: 'f.days', met: 'not f.completed and f.again' },
+  totals: { of: 'f.total', met: 'f.again and f.last' },
+  latest: { of: 'f.days', met: 'f.again and f.last' }
+}
+
+const samples = Object.entries(parts) as [Sample, { of: string; met: string }][]
+
+const counts = join(
+  samples.map(([name, { of, met }]) => sql`${sampleSql(raw(of), raw(met))} as ${raw(`"${name}"`)}`),
+  ', '
+)
+
+const sampled = (row: Found | undefined) =>
+  Object.fromEntries(samples.map(([name]) => [name, sampleOf(row?.[name] ?? null)])) as Record<
+    Sample,
+    Float64Array
+  >
 
 type Point = Omit<Value['stages'][number], 'stage' | 'totalPerDeal' | 'latest'>
 
-/** What durations of visits amount to, those that go on being censored. */
-function durationsOf(
-  completed: ArrayLike<number>,
-  open: ArrayLike<number>,
+function pointOf(
+  { completed, open, kmMedian, survival }: VisitTimes,
   days: readonly number[],
   reason: (pointer: string, code: string) => void
 ): Point {
-  const curve = kaplanMeier(completed, open)
-  const kmMedian = survivalMedian(curve)
-  const visits = completed.length + open.length
+  const visits = completed.n + open.n
   if (kmMedian === null) reason('/kmMedian', visits === 0 ? 'no_visits' : 'not_reached')
   return {
     visits,
-    completed: statsOf(completed),
-    openNow: { n: open.length, ages: statsOf(open) },
+    completed,
+    openNow: { n: open.n, ages: open },
     kmMedian,
     survival: days.map((d, i) => {
       if (visits === 0) reason(`/survival/${i}/share`, 'no_visits')
-      return { days: d, share: visits === 0 ? null : survivalAt(curve, d) }
+      return { days: d, share: visits === 0 ? null : survival[i]! }
     })
   }
 }
 
-function valueOf(
-  steps: readonly IndexedStage[],
-  days: readonly number[],
-  rows: readonly Found[],
-  { ids, reason }: Notes<Found>
-): Value {
-  return {
-    stages: steps.map(({ stage, index }, i) => {
-      const of = rows.filter(r => r.stage === index)
-      const sample = (name: 'completed' | 'going' | 'totals' | 'latest') => sampleOf(of[0]?.[name] ?? null)
+/** The facts of one cut, and the value that they amount to once their durations are described. */
+interface Part {
+  rows: readonly Found[]
+  notes: Notes<Found>
+  steps: readonly IndexedStage[]
+  value: Value
+}
+
+const rowsOf = ({ rows }: Part, { index }: IndexedStage) => rows.filter(r => r.stage === index)
+
+/** Describes the durations of all parts, in the background where they are many, and fills their values in. */
+async function fillIn(ctx: Context, parts: readonly Part[], days: readonly number[]): Promise<void> {
+  const found = parts.flatMap(p => p.steps.map(step => sampled(rowsOf(p, step)[0])))
+  const numbers = found.reduce((n, s) => n + s.ended.length + s.going.length, 0)
+  const times = await unlessFew('stageTimes', { samples: found, days }, numbers, ctx.gone?.())
+  let next = 0
+  for (const part of parts) {
+    part.value.stages = part.steps.map((step, i) => {
+      const { ids, reason } = part.notes
+      const { totals, latest, ...visits } = times[next++]!
+      const of = rowsOf(part, step)
       ids(`/stages/${i}/visits`, of)
-      ids(`/stages/${i}/completed/n`, of, 'ended')
+      ids(`/stages/${i}/completed/n`, of, 'completed')
       ids(`/stages/${i}/openNow/n`, of, 'ongoing')
-      const pointed = (pointer: string, code: string) => reason(`/stages/${i}${pointer}`, code)
-      return {
-        stage,
-        ...durationsOf(sample('completed'), sample('going'), days, pointed),
-        totalPerDeal: statsOf(sample('totals')),
-        latest: statsOf(sample('latest'))
-      }
+      const point = pointOf(visits, days, (pointer, code) => reason(`/stages/${i}${pointer}`, code))
+      return { stage: step.stage, ...point, totalPerDeal: totals, latest }
     })
   }
 }
@@ -137,14 +157,19 @@ const sorted = (list: readonly number[]) => [...list].sort((a, b) => a - b)
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
   const scope = await dealScope(ctx, request, frame)
   const days = sorted(request.given.days ?? defaultDays)
+  const parts: Part[] = []
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
-    ctes: visitsInPeriod(scope),
+    ctes: visitsInPeriod(scope, ['completed', 'days', 'again', 'last', 'total']),
     by: ['stage'],
     counts,
-    members: { ended: sql`f.completed`, ongoing: sql`not f.completed` },
-    value: (rows, notes) =>
-      valueOf(openShown(scope.pipeline, new Set(rows.map(r => r.stage))), days, rows, notes)
+    members: { completed: sql`f.completed`, ongoing: sql`not f.completed` },
+    value(rows, notes) {
+      const value: Value = { stages: [] }
+      parts.push({ rows, notes, value, steps: openShown(scope.pipeline, new Set(rows.map(r => r.stage))) })
+      return value
+    }
   })
+  await fillIn(ctx, parts, days)
   return {
     parameters: { pipelineId: scope.settled.pipelineId },
     value,
@@ -197,7 +222,8 @@ export const timeInStage = figure({
     }),
     answer({ completed, open }, { given }) {
       const reasons: Record<string, string> = {}
-      const of = durationsOf(completed, open, sorted(given.days ?? defaultDays), (pointer, code) => {
+      const days = sorted(given.days ?? defaultDays)
+      const of = pointOf(visitTimes(completed, open, days), days, (pointer, code) => {
         reasons[`/value/stages/0${pointer}`] = code
       })
       const all = statsOf([...completed, ...open])

@@ -2,17 +2,17 @@ import sql, { raw } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { Closed, Enum, Nullable, Number as AnyNumber, Share, Type, type Static } from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
+import { unlessFew } from '../background.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { figure, type Answered } from '../figure.js'
-import { cumulativeIncidence, incidenceAt, survivalAt, survivalMedian } from '../models/survival.js'
-import { statsOf } from '../models/stats.js'
+import { type closeTimes } from '../models/durations.js'
 import { DaysList, described, DurationsParameter, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { Count, Rate, rate } from '../rate.js'
 import { sampleOf, sampleSql } from '../samples.js'
 import { Stats } from '../stats-schema.js'
-import { dealConversion, dealFacts } from './facts.js'
+import { dealFacts } from './facts.js'
 import { leadFacts } from './lead-facts.js'
 import { dealParameters, dealScope } from './scope.js'
 
@@ -123,17 +123,16 @@ function membersOf(days: readonly number[], matured: readonly number[]) {
   }
 }
 
-const joined = (a: Float64Array, b: Float64Array): Float64Array => Float64Array.from([...a, ...b])
+/** What the days of one cut amount to. */
+type Times = ReturnType<typeof closeTimes>
 
 function valueOf(
   days: readonly number[],
   matured: readonly number[],
+  { won, lost, closed, kmMedian, curve }: Times,
   row: Found,
   notes: Notes<Found>
 ): Value {
-  const [won, lost, open] = [sampleOf(row.won), sampleOf(row.lost), sampleOf(row.open)]
-  const curve = cumulativeIncidence([won, lost], open)
-  const kmMedian = survivalMedian(curve)
   if (kmMedian === null) notes.reason('/kmMedian', row.all === 0 ? 'no_deals' : 'not_reached')
   const number = (name: string) => row[name] as number
   notes.ids('/n', [row])
@@ -142,21 +141,15 @@ function valueOf(
   notes.ids('/lost/n', [row], 'n_lost')
   return {
     n: row.all,
-    events: won.length + lost.length,
-    won: statsOf(won),
-    lost: statsOf(lost),
-    closed: statsOf(joined(won, lost)),
+    events: closed.n,
+    won,
+    lost,
+    closed,
     kmMedian,
-    curve: days.map((d, i) => {
-      if (row.all > 0)
-        return {
-          days: d,
-          won: incidenceAt(curve, 0, d),
-          lost: incidenceAt(curve, 1, d),
-          open: survivalAt(curve, d)
-        }
+    curve: curve.map((point, i) => {
+      if (row.all > 0) return point
       for (const name of ['won', 'lost', 'open']) notes.reason(`/curve/${i}/${name}`, 'no_deals')
-      return { days: d, won: null, lost: null, open: null }
+      return { days: point.days, won: null, lost: null, open: null }
     }),
     within: days.map((d, i) => {
       notes.ids(`/within/${i}/won`, [row], `within_${i}`)
@@ -177,7 +170,7 @@ function valueOf(
 async function factsOf(ctx: Context, request: Asked, frame: Frame) {
   if (request.given.subject === 'lead') return { ...leadFacts(ctx, request, frame), settled: {} }
   const scope = await dealScope(ctx, request, frame)
-  const ctes = sql`${dealConversion(scope).ctes}, ${dealFacts(scope, 'created')}`
+  const ctes = sql`${dealFacts(scope, 'created', ['state', 'days', 'age'])}`
   return { cuts: scope.cuts, ctes, settled: { pipelineId: scope.settled.pipelineId } }
 }
 
@@ -186,12 +179,27 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   const days = sorted(given.days ?? defaultDays)
   const matured = sorted(given.maturedDays)
   const { cuts, ctes, settled } = await factsOf(ctx, request, frame)
+  const parts: { row: Found; notes: Notes<Found>; value: Value }[] = []
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, cuts, {
     ctes,
     counts,
     members: membersOf(days, matured),
-    value: (rows, notes) => valueOf(days, matured, rows[0]!, notes)
+    value(rows, notes) {
+      const value = {} as Value
+      parts.push({ row: rows[0]!, notes, value })
+      return value
+    }
   })
+  const samples = parts.map(({ row }) => ({
+    won: sampleOf(row.won),
+    lost: sampleOf(row.lost),
+    open: sampleOf(row.open)
+  }))
+  const numbers = samples.reduce((n, s) => n + s.won.length + s.lost.length + s.open.length, 0)
+  const times = await unlessFew('closeTimes', { samples, days }, numbers, ctx.gone?.())
+  parts.forEach(({ row, notes, value }, i) =>
+    Object.assign(value, valueOf(days, matured, times[i]!, row, notes))
+  )
   const { all, early, handedOver } = rows[0] as Found & { handedOver: number }
   return {
     parameters: settled,

@@ -101,19 +101,19 @@ const openThen = (scope: DealScope) => sql`
     where ${visible(scope.ctx, deals, 'd')} and d.deleted_at is null and ${scope.filter} and ${mayBeIn(scope)}
       and ${stateOf(scope, raw('v.stage'))} = 'open')`
 
-// The same where there is but one moment, that of the figure.
-const openNow = (scope: DealScope, cut: Sql) => sql`
-  ${dealFacts({ ...scope, frame: { ...scope.frame, from: null, to: null } }, 'created', 'standing')},
-  open as (select x.id, true as total ${cut} from standing x where x.state = 'open')`
+const columns = ['state', 'days', 'amount', 'value'] as const
 
+// Where there is but one moment, that of the figure, open deals are found with the closed ones.
 function facts(scope: DealScope): Sql {
-  const columns = [
-    ...(scope.cuts.interval ? ['bucket'] : []),
-    ...scope.cuts.dimensions.map((_, i) => `key_${i + 1}`)
-  ]
-  const cut = raw(columns.map(c => `, x.${c}`).join(''))
-  return sql`${dealConversion(scope).ctes}, ${dealFacts(scope, 'closed', 'closed')},
-    ${scope.cuts.interval || scope.frame.to !== null ? openThen(scope) : openNow(scope, cut)},
+  const { frame, cuts } = scope
+  const { ctes } = dealConversion(scope)
+  if (!cuts.interval && frame.to === null) return sql`${ctes}, ${dealFacts(scope, 'standing', columns)}`
+  const cut = raw(
+    [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
+      .map(c => `, x.${c}`)
+      .join('')
+  )
+  return sql`${ctes}, ${dealFacts(scope, 'closed', columns, 'closed')}, ${openThen(scope)},
     facts as materialized (
       select x.id, x.state, x.days, x.amount, x.value ${cut} from closed x
       union all

@@ -1,9 +1,9 @@
-import sql, { raw, type Sql } from 'sql-template-tag'
+import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
 import { days } from '../durations.js'
 import { inPeriod } from '../period.js'
-import { mayBeIn, stageRows, stateOf } from './facts.js'
+import { mayBeIn, stateOf, waysOf } from './facts.js'
 import type { DealScope } from './scope.js'
 import { kindsOf } from './stages.js'
 
@@ -11,62 +11,92 @@ import { kindsOf } from './stages.js'
 export const isAboutAll = ({ ctx, filter }: DealScope): boolean =>
   sql`${visible(ctx, deals, 'd')} and ${filter}`.values.length === 1
 
-// The visits of the deal d, or of all deals of the workspace.
-function visits(scope: DealScope, of: 'd' | 'all', period: (at: Sql) => Sql): Sql {
+const at = (i: Sql) => sql`s.ats[${i}]`
+const stage = (i: Sql) => sql`s.stages[${i}]`
+const own = raw('s.i')
+const [i, j] = [raw('x.i'), raw('y.i')]
+
+/** Whether the deal entered a stage with a row of its way: several in a row are one visit. */
+const entered = (i: Sql) => sql`${stage(sql`${i} - 1`)} is distinct from ${stage(i)}`
+
+// The row of the way in which the visit that began with a row ended: nearly always the next one.
+const endOf = (i: Sql) => sql`case when ${stage(sql`${i} + 1`)} is distinct from ${stage(i)} then ${i} + 1
+  else coalesce((select min(y.i) from generate_subscripts(s.stages, 1) as y(i) where y.i > ${i} and ${stage(j)} <> ${stage(i)}),
+    cardinality(s.stages) + 1) end`
+
+type Column = 'completed' | 'days' | 'outcome' | 'state' | 'again' | 'last' | 'total'
+
+type Columns = Record<Column, Sql>
+
+/** Which visits are asked for, and what of them. */
+interface VisitQuery {
+  columns: readonly Column[]
+  /** The condition on when a visit began. */
+  period(at: Sql): Sql
+  /** A further one on what there is to know of it. */
+  only?(column: Columns): Sql
+}
+
+// What there is to know of the visit that begins with row i of the way s and ends with row `next`.
+function columnsOf(scope: DealScope, period: VisitQuery['period']): Columns {
   const { frame, durations, pipeline } = scope
   const { won, lost } = kindsOf(pipeline)
+  const until = raw('s.ats[s.next]')
+  const next = raw('s.stages[s.next]')
   const now = sql`${frame.asOf}::timestamptz`
-  const own = pipeline.own
-  const step = (stage: Sql) =>
-    sql`case when ${stage} = any(${won}::int[]) then ${won[0] ?? -1}::int else ${stage} end`
-  return sql`
-      select p.*, sum(p.days) over (partition by p.deal_id, p.stage) as total,
-        row_number() over (partition by p.deal_id, p.stage order by p.at desc, p.seq desc) = 1 as last
-      from (
-        select e.deal_id, ${step(raw('e.stage'))} as stage, e.at, e.seq, e.until,
-          ${stateOf(scope, raw('e.final'))} as state,
-          ${days(frame, durations, raw('e.at'), sql`coalesce(e.until, ${now})`)} as days,
-          case
-            when e.until is null then 'still_there'
-            when e.next_stage >= ${own}::int then 'handed_over'
-            when e.next_stage = any(${lost}::int[]) then 'lost'
-            when e.next_stage = any(${won}::int[]) then 'advanced'
-            when e.stage = any(${won}::int[]) or e.next_position < e.position then 'moved_back'
-            else 'advanced'
-          end as outcome
-        from (
-          select f.deal_id, f.stage, f.at, f.seq, f.position, lead(f.at) over path as until,
-            lead(f.stage) over path as next_stage, lead(f.position) over path as next_position,
-            last_value(f.stage) over whole as final
-          from (${stageRows(scope, of)}) f where f.entered
-          window path as (partition by f.deal_id order by f.at, f.seq),
-            whole as (partition by f.deal_id order by f.at, f.seq rows between unbounded preceding and unbounded following)
-        ) e
-        where e.stage < ${own}::int and not e.stage = any(${lost}::int[])
-      ) p where true ${period(raw('p.at'))}`
+  const length = (i: Sql, end: Sql) => days(frame, durations, at(i), sql`coalesce(${at(end)}, ${now})`)
+  const again = sql`(array_position(s.stages, s.stage) < s.i or array_position(s.stages, s.stage, s.next) is not null)`
+  const others = (which: Sql) => sql`
+    from generate_subscripts(s.stages, 1) as x(i) where ${stage(i)} = s.stage and ${which} ${period(at(i))}`
+  return {
+    completed: sql`${until} is not null`,
+    days: sql`${length(own, raw('s.next'))}::float8`,
+    outcome: sql`case
+        when ${until} is null then 'still_there'
+        when ${next} >= ${pipeline.own}::int then 'handed_over'
+        when ${next} = any(${lost}::int[]) then 'lost'
+        when ${next} = any(${won}::int[]) then 'advanced'
+        when s.stage = any(${won}::int[]) or s.positions[s.next] < s.positions[s.i] then 'moved_back'
+        else 'advanced'
+      end`,
+    state: stateOf(scope, raw('s.stages[cardinality(s.stages)]')),
+    again,
+    last: sql`(not ${again} or not exists (select ${others(sql`x.i >= s.next`)}))`,
+    total: sql`case when ${again} then (select sum(${length(i, endOf(i))})::float8 ${others(entered(i))}) end`
+  }
 }
 
 /**
- * Visits of deals to stages of the pipeline, a row each: the deal's `id`; `stage`, all won ones being one; when it was
- * entered and how many `days` it lasted, until now if it is not `completed`; `last`, whether the deal came back to the
- * stage no more, and `total`, the days of all visits of the deal to it; `outcome`, what came of it; `state`, that of the
- * deal. Of the deals that the filter lets through; `period` says which visits. For all deals one pass through the
- * histories takes a third of what it takes to look up each.
+ * Visits of deals to stages of the pipeline, a row each: the deal's `id`, `stage`, all won ones being one, and of these
+ * columns those asked for: how many `days` it lasted, until now if it is not `completed`; `outcome`, what came of it;
+ * `state`, that of the deal; `again`, whether the deal was in the stage at other times too, with then `total`, the days
+ * of all visits of the deal to it; `last`, whether it came back no more. Of the deals that the filter lets through. For
+ * all deals one pass through the histories takes less than to look up each.
  */
-export function visitFacts(scope: DealScope, name: string, period: (at: Sql) => Sql): Sql {
-  const { ctx, cuts, filter } = scope
-  const found = isAboutAll(scope)
-    ? sql`join (${visits(scope, 'all', period)}) v on v.deal_id = d.id ${cuts.joins}
+export function visitFacts(scope: DealScope, name: string, { columns, period, only }: VisitQuery): Sql {
+  const { ctx, cuts, filter, pipeline } = scope
+  const { won, lost } = kindsOf(pipeline)
+  const found = columnsOf(scope, period)
+  const ways = isAboutAll(scope)
+    ? sql`join (${waysOf(scope, 'all')}) w on w.deal_id = d.id ${cuts.joins}
       where ${visible(ctx, deals, 'd')} and d.deleted_at is null`
-    : sql`${cuts.joins} cross join lateral (${visits(scope, 'd', period)}) v
+    : sql`${cuts.joins} cross join lateral (${waysOf(scope, 'd')}) w
       where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}`
   return sql`${raw(name)} as materialized (
-    select d.id, v.stage, v.at, v.until is not null as completed, v.last, v.days, v.total, v.outcome, v.state
-      ${cuts.bucket(raw('v.at'))} ${cuts.keys}
-    from deals d ${found}
+    select s.id, case when s.stage = any(${won}::int[]) then ${won[0] ?? -1}::int else s.stage end as stage,
+      ${join(
+        columns.map(c => sql`${found[c]} as ${raw(c)}`),
+        ', '
+      )} ${cuts.bucket(at(own))} ${raw(cuts.dimensions.map((_, n) => `, s.key_${n + 1}`).join(''))}
+    from (
+      select s.*, ${stage(own)} as stage, ${endOf(own)} as next from (
+        select d.id, w.ats, w.stages, w.positions, generate_subscripts(w.stages, 1) as i ${cuts.keys}
+        from deals d ${ways}
+      ) s where ${entered(own)} and ${stage(own)} < ${pipeline.own}::int and not ${stage(own)} = any(${lost}::int[])
+    ) s where true ${period(at(own))} ${only ? sql`and ${only(found)}` : empty}
   )`
 }
 
 /** The visits that began in the period. */
-export const visitsInPeriod = (scope: DealScope) =>
-  visitFacts(scope, 'facts', at => inPeriod(at, scope.frame))
+export const visitsInPeriod = (scope: DealScope, columns: readonly Column[]) =>
+  visitFacts(scope, 'facts', { columns, period: at => inPeriod(at, scope.frame) })

@@ -147,7 +147,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   const { given } = request
   const stages = openShown(scope.pipeline, new Set())
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
-    ctes: sql`${dealConversion(scope).ctes}, ${dealFacts(scope, given.cohort ?? 'closed')}`,
+    ctes: sql`${dealConversion(scope).ctes}, ${dealFacts(scope, given.cohort ?? 'closed', ['state', 'furthest', 'amount', 'value'])}`,
     counts: numbers,
     members: {
       all: sql`f.state is not null`,

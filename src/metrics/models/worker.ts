@@ -10,6 +10,7 @@ import type { Found } from '../deals/forecast-snapshot.js'
 import { forecastOf, type Asked, type Settings } from '../deals/forecast-value.js'
 import { customerModels } from '../predicted/customer-models.js'
 import { expectationOf } from './customer-prediction.js'
+import { closeTimes, stageTimes, type CloseSample, type VisitSample } from './durations.js'
 import type { Journey } from './journeys.js'
 import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
 import { qualityOf, type Quality } from './score-quality.js'
@@ -32,6 +33,14 @@ export const tasks = {
   /** Of several cuts, by their rows. */
   forecasts: ({ cuts, asked }: { cuts: readonly (readonly Found[])[]; asked: Asked }) =>
     cuts.map(rows => forecastOf(asked, rows)),
+
+  /** Of several samples. */
+  stageTimes: ({ samples, days }: { samples: readonly VisitSample[]; days: readonly number[] }) =>
+    samples.map(s => stageTimes(s, days)),
+
+  /** Of several samples. */
+  closeTimes: ({ samples, days }: { samples: readonly CloseSample[]; days: readonly number[] }) =>
+    samples.map(s => closeTimes(s, days)),
 
   forecastOfGiven: ({ deals, settings }: { deals: readonly GivenDeal[]; settings: Settings }) =>
     forecastOfGiven(deals, settings),
