@@ -82,17 +82,18 @@ async function testFiles(): Promise<string[]> {
 async function runSome(next: () => string | undefined, running: Running, tell: Tell): Promise<void> {
   let shared: TestProcess | undefined
   let files = 0
-  for (let file = next(); file; file = next()) {
-    const start = performance.now()
-    const own = alone.some(pattern => pattern.test(file!))
+  for (let file = next(); file !== undefined; file = next()) {
+    const name = file
+    const own = alone.some(pattern => pattern.test(name))
     const process = own ? startProcess(running) : (shared ??= startProcess(running))
-    const report = await process.run(file)
+    const start = performance.now()
+    const report = await process.run(name)
     if (own) await process.end()
     else if (++files % filesPerProcess === 0 || failed(report) > 0) {
       await process.end()
       shared = undefined
     }
-    tell(file, report, (performance.now() - start) / 1000)
+    tell(name, report, (performance.now() - start) / 1000)
   }
   await shared?.end()
 }
