@@ -34,14 +34,18 @@ async function mostLookedAt(ids: readonly string[]): Promise<number> {
   return Math.max(...nodes(row!['QUERY PLAN'][0].Plan).map(looked))
 }
 
-t.test('a table of which the planner knows nothing is changed row by row', async t => {
-  await database.query(sql`alter table contacts set (autovacuum_enabled = off)`)
-  const operations = Array.from({ length: records }, (_, n) => ({ op: 'create', body: { lastName: `${n}` } }))
-  const made = await call('POST', '/v1/contacts/batch', { operations })
-  const ids = (made.body.results as { id: string }[]).map(r => r.id)
-  t.equal(ids.length, records)
-  const one = await mostLookedAt(ids.slice(0, 1))
-  t.ok(one < 100, `${one} rows for one`)
-  const all = await mostLookedAt(ids)
-  t.ok(all <= 100 * records, `${all} rows for ${records}`)
-})
+t.test(
+  'a table of which the planner knows nothing is changed without comparing each row with each',
+  async t => {
+    await database.query(sql`alter table contacts set (autovacuum_enabled = off)`)
+    const operations = Array.from({ length: records }, (_, n) => ({
+      op: 'create',
+      body: { lastName: `${n}` }
+    }))
+    const made = await call('POST', '/v1/contacts/batch', { operations })
+    const ids = (made.body.results as { id: string }[]).map(r => r.id)
+    t.equal(ids.length, records)
+    const all = await mostLookedAt(ids)
+    t.ok(all < 100 * records, `${all} rows for ${records}`)
+  }
+)

@@ -176,15 +176,15 @@ export async function changeRecords(
   const found = await ctx.db.query<RecordRow & { _outcome: Changed['outcome'] }>(sql`
     with input as materialized (
       select * from json_to_recordset(${JSON.stringify(input)}::json)
-        as x(id uuid, _event uuid, _type text, _version int, _bin boolean, _touched boolean, patch jsonb) order by id
+        as x(id uuid, _event uuid, _type text, _version int, _bin boolean, _touched boolean, patch jsonb)
     ), old as materialized (
-      select t.*, i._event, i._type, i._touched, i.patch, coalesce(i._version = t.version, true) as _due, ${clock} as _now,
-        ${jsonRecord(resource, 't')} as _before
-      from input i cross join lateral (
+      select t.*, i._event, i._type, i._touched, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before,
+        t.id is not null and coalesce(i._version = t.version, true) as _due
+      from input i left join (
         select t.* from ${raw(`"${resource.table}"`)} t
-        where ${visible(ctx, resource, 't')} and t.id = i.id and (i._bin is null or (t.deleted_at is not null) = i._bin)
-        for no key update
-      ) t
+        where ${visible(ctx, resource, 't')} and t.id = any(array(select id from input))
+        order by t.id for no key update
+      ) t on t.id = i.id and (i._bin is null or (t.deleted_at is not null) = i._bin)
     ), next as materialized (
       select o.id, o._now, o._touched, o.external_ids as _claims, ${set.values} from old o where o._due
     ), ${claims ? newClaims(ctx, resource) : empty} done as (
@@ -204,6 +204,6 @@ export async function changeRecords(
     select 'changed' as _outcome, ${fields} from done t
     union all
     select case when t._due then 'unchanged' else 'stale' end, ${fields} from old t
-    where t.id not in (select d.id from done d)`)
+    where t.id is not null and t.id not in (select d.id from done d)`)
   return new Map(found.map(({ _outcome, ...record }) => [record.id, { outcome: _outcome, record: record }]))
 }
