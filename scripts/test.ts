@@ -12,7 +12,7 @@ import { startEmbedded } from '../src/database/embedded.js'
 import { migrate } from '../src/database/migrate.js'
 import { databaseUrl, execute } from '../test/helpers/database.js'
 import { makeCheckout } from './test/checkout.js'
-import { runFile, type Running } from './test/files.js'
+import { startProcess, type Running, type TestProcess } from './test/files.js'
 import { failed, tellFailures, tellFile, type Report } from './test/report.js'
 
 interface Server {
@@ -20,11 +20,22 @@ interface Server {
   close(): Promise<void>
 }
 
+type Tell = (file: string, report: Report, seconds: number) => void
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 const template = `kith_test_${Date.now().toString(36)}_${randomBytes(4).toString('hex')}`
 
 /** Those that take long start first, so that none of them is left to run alone at the end. */
 const longest = [/conformance/, /row-scope/, /data\.test/, /crash/, /embedded/, /contract/, /-sets\.test/]
+
+/** Those that look at their process, change it or load it heavily have one of their own. */
+const alone = [
+  ...longest,
+  /clients|concurrency|figures-load|process-metrics|slow-readers|streams|webhook-delivery/
+]
+
+/** After so many files a process is replaced, which ends what they left in it. */
+const filesPerProcess = 10
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -67,19 +78,36 @@ async function testFiles(): Promise<string[]> {
   return [...new Set([...first, ...names])].map(name => `test/${name}`)
 }
 
+/** Runs files one after another for as long as there are some, in processes that it replaces now and then. */
+async function runSome(next: () => string | undefined, running: Running, tell: Tell): Promise<void> {
+  let shared: TestProcess | undefined
+  let files = 0
+  for (let file = next(); file !== undefined; file = next()) {
+    const name = file
+    const own = alone.some(pattern => pattern.test(name))
+    const process = own ? startProcess(running) : (shared ??= startProcess(running))
+    const start = performance.now()
+    const report = await process.run(name)
+    if (own) await process.end()
+    else if (++files % filesPerProcess === 0 || failed(report) > 0) {
+      await process.end()
+      shared = undefined
+    }
+    tell(name, report, (performance.now() - start) / 1000)
+  }
+  await shared?.end()
+}
+
 /** Runs the files, a few at a time, and prints a line a file as it ends. */
 async function runFiles(files: string[], running: Running): Promise<Map<string, Report>> {
   const reports = new Map<string, Report>()
-  const work = async () => {
-    for (let file = files.shift(); file && !running.interruption.aborted; file = files.shift()) {
-      const start = performance.now()
-      const report = await runFile(file, running)
-      reports.set(file, report)
-      tellFile(file, report, (performance.now() - start) / 1000)
-      if (values.bail && failed(report) > 0) files.length = 0
-    }
+  const next = () => (running.interruption.aborted ? undefined : files.shift())
+  const tell: Tell = (file, report, seconds) => {
+    reports.set(file, report)
+    tellFile(file, report, seconds)
+    if (values.bail && failed(report) > 0) files.length = 0
   }
-  await Promise.all(Array.from({ length: Number(values.jobs) }, work))
+  await Promise.all(Array.from({ length: Number(values.jobs) }, () => runSome(next, running, tell)))
   return reports
 }
 
@@ -97,7 +125,7 @@ async function runTests(directory: string, interruption: AbortSignal): Promise<[
       KITH_TEST_TEMPLATE: template,
       KITH_DATA: environment.KITH_DATA || join(root, '../shared/data'),
       TAP_BAIL: values.bail ? '1' : '0',
-      ...(values.grep && { TAP_GREP: values.grep.join('\n') })
+      ...(values.grep && { TAP_GREP: ['/^/', ...values.grep].join('\n') })
     }
     const reports = await runFiles(files, {
       checkout,

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, readConfig, type Config } from './config.js'
+import { connect } from './connect.js'
 import { EmbeddedInUseError, findEmbedded, startEmbedded } from './database/embedded.js'
 import { migrate } from './database/migrate.js'
 import type { OpenDatabase } from './database/client.js'
@@ -17,7 +18,6 @@ import {
   systemContext,
   WorkspaceError
 } from './resources/identity/create.js'
-import { connect, startServer } from './server.js'
 
 const usage = `kith <command>
 
@@ -36,6 +36,8 @@ const tell = (message: string) => process.stderr.write(`${message}\n`)
 
 async function serve(config: Config): Promise<void> {
   const logger = makeLogger(config.logLevel)
+  // The other commands answer sooner without it.
+  const { startServer } = await import('./server.js')
   const server = await startServer(config, logger, detail => {
     logger.fatal(`the embedded database stopped: ${detail}`)
     process.exit(1)

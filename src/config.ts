@@ -134,9 +134,11 @@ function isNetwork(text: string): boolean {
   return family !== 0 && rest.length === 0 && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most
 }
 
+const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false })
+const schema = Type.Object(settings)
+
 function problems(env: Record<string, unknown>): string[] {
-  const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false })
-  const valid = ajv.validate(Type.Object(settings), env)
+  const valid = ajv.validate(schema, env)
   const found = valid ? [] : ajv.errors!.map(e => `${e.instancePath.slice(1)} ${e.message}`)
   if (env.DATABASE_URL !== undefined && env.JWT_SECRET === undefined && env.JWT_JWKS_URL === undefined) {
     found.push('JWT_SECRET or JWT_JWKS_URL is needed with DATABASE_URL')

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { buildApp, type KithApp } from './app.js'
 import type { Config } from './config.js'
-import { openDatabase, type OpenDatabase } from './database/client.js'
+import { connect } from './connect.js'
+import type { OpenDatabase } from './database/client.js'
 import { startEmbedded } from './database/embedded.js'
 import { checkMigrated, migrate } from './database/migrate.js'
 import { startKeeper } from './jobs/keeper.js'
@@ -24,16 +25,6 @@ async function databaseServer(
     dataDir: config.dataDir,
     log: message => logger.info(message),
     onExit: died
-  })
-}
-
-/** Opens a pool on a migrated database. */
-export function connect(config: Config, url: string, logger: Logger): OpenDatabase {
-  return openDatabase({
-    url,
-    maxConnections: config.databasePool,
-    statementTimeoutMs: config.statementTimeoutMs,
-    onError: error => logger.warn({ err: error }, 'a database connection broke')
   })
 }
 

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { Client, type Loading } from '../scripts/load/client.js'
 import { loadShop } from '../scripts/load/cdnow-sample.js'
 import { loadTenant } from '../scripts/load/tenant-a.js'
 import { testApp } from './helpers/app.js'
 import { sender, type Send } from './helpers/http.js'
 import { as, identity } from './helpers/identity.js'
+import { loaded } from './helpers/reference.js'
 import { edgeCase, expectedOf, hasReference, near, referenceFolder, type Json } from './helpers/expected.js'
 
 const app = await testApp(t, { RATE_LIMIT: '0' })
@@ -17,12 +17,6 @@ async function newShop(settings: object = {}): Promise<{ send: Send; key: string
   const send = sender(origin, key)
   await send('PATCH', '/v1/workspace', settings)
   return { send, key }
-}
-
-async function loaded(load: (loading: Loading, folder: string) => Promise<unknown>, folder: string) {
-  const { send, key } = await newShop()
-  await load({ client: new Client(origin, key), tell: () => undefined }, folder)
-  return send
 }
 
 async function made(send: Send, path: string, body: object): Promise<Json> {
@@ -111,7 +105,7 @@ t.test('of given numbers (E21)', async t => {
 
 t.test('tenant-a', async t => {
   const folder = fileURLToPath(new URL('data/tenant-a', import.meta.url))
-  const send = await loaded(loadTenant, folder)
+  const { send } = await loaded(t, loadTenant, folder)
   const { retention: wanted, pipeline } = JSON.parse(
     await readFile(`${folder}/expected.json`, 'utf8')
   ) as Json
@@ -148,7 +142,7 @@ t.test('tenant-a', async t => {
 })
 
 t.test('orders of an online shop', { skip: !hasReference && 'the reference data is not there' }, async t => {
-  const send = await loaded(loadShop, referenceFolder('cdnow-sample'))
+  const { send } = await loaded(t, loadShop, referenceFolder('cdnow-sample'))
   const { retention: wanted } = await expectedOf('cdnow-sample')
   const asOf = '1998-06-30T23:59:59Z'
   const { value, counts } = await retention(send, { asOf, unbounded: true })

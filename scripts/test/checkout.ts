@@ -1,9 +1,15 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises'
+import { cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+
+// A test file finds its own test here, instead of the one of the process, which runs several.
+const ownTap = {
+  'package.json': JSON.stringify({ type: 'module', exports: './index.js' }),
+  'index.js': `export { own as default } from '../../../scripts/test/own.js'`
+}
 
 const compiled = ['bench', 'scripts', 'src', 'test']
 
@@ -17,6 +23,9 @@ export async function makeCheckout(root: string, checkout: string): Promise<void
     const [from, to] = [join(root, name), join(checkout, name)]
     await (compiled.includes(name) ? cp(from, to, { recursive: true }) : symlink(from, to))
   }
+  const tap = join(checkout, 'test/node_modules/tap')
+  await mkdir(tap, { recursive: true })
+  for (const [name, text] of Object.entries(ownTap)) await writeFile(join(tap, name), text)
   const compiler = join(root, 'node_modules/@typescript/native/bin/tsc')
   const options = ['--noEmit', 'false', '--noCheck', '--sourceMap']
   await promisify(execFile)(process.execPath, [compiler, '-p', checkout, ...options])

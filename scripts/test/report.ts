@@ -13,20 +13,20 @@ export interface Report {
 
 const print = (text: string) => void process.stdout.write(`${text}\n`)
 
-/** Gathers what a file says, and shows what it prints beside. */
-export function follow(parser: Parser): Report {
-  const report: Report = { passed: 0, failures: [], skipped: [], broken: [] }
-  parser.on('pass', () => report.passed++)
-  parser.on('fail', (result: Result) => report.failures.push(result))
-  parser.on('skip', (result: Result) => report.skipped.push(result))
-  parser.on('todo', (result: Result) => report.skipped.push(result))
-  parser.on('bailout', (reason: string) => report.broken.push(`Bail out! ${reason}`))
+export const emptyReport = (): Report => ({ passed: 0, failures: [], skipped: [], broken: [] })
+
+/** Gathers what a process says, into the report of the file that runs, and shows what it prints beside. */
+export function follow(parser: Parser, report: () => Report): void {
+  parser.on('pass', () => report().passed++)
+  parser.on('fail', (result: Result) => report().failures.push(result))
+  parser.on('skip', (result: Result) => report().skipped.push(result))
+  parser.on('todo', (result: Result) => report().skipped.push(result))
+  parser.on('bailout', (reason: string) => report().broken.push(`Bail out! ${reason}`))
   const showOutput = (level: Parser) => {
     level.on('extra', (text: string) => process.stdout.write(text))
     level.on('child', showOutput)
   }
   showOutput(parser)
-  return report
 }
 
 /** How many failures there are, a file that is broken without any being one. */

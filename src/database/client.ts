@@ -50,12 +50,26 @@ const figureSession = [
 const namedShapes = 300
 const shapes = new Map<string, Shape>()
 
-// A statement is prepared once per connection while its shape is among the first ones of the process; the others, made
-// from unusual filters, stay unnamed so that they do not fill the server's memory.
+// The server plans the first five uses of a prepared statement like those of any other.
+const usesBeforeNamed = 5
+const rememberedUses = 2000
+const uses = new Map<string, number>()
+
+function isUsual(text: string): boolean {
+  const used = (uses.get(text) ?? 0) + 1
+  if (used > usesBeforeNamed) return uses.delete(text)
+  if (uses.size >= rememberedUses) uses.clear()
+  uses.set(text, used)
+  return false
+}
+
+// A statement that is used again and again is prepared once per connection, while its shape is among the first such
+// ones of the process; the others, made from unusual filters, stay unnamed so that they do not fill the server's memory.
 function shapeOf(text: string): Shape {
   const known = shapes.get(text)
   if (known) return known
-  if (shapes.size >= namedShapes || text.includes(plannedEachTime)) return { text, name: undefined }
+  if (shapes.size >= namedShapes || text.includes(plannedEachTime) || !isUsual(text))
+    return { text, name: undefined }
   const shape = { text, name: createHash('sha1').update(text).digest('base64url') }
   shapes.set(text, shape)
   return shape

@@ -63,6 +63,8 @@ function engine(coerceTypes: boolean): Ajv {
     strictTypes: false,
     allowUnionTypes: true,
     strictRequired: false,
+    // Tidier code of the same speed, for more than half of the time that compiling takes.
+    code: { optimize: false },
     formats,
     keywords: ['x-kind', 'x-enum', 'x-filter', 'x-resource', 'x-type', 'x-reference', 'x-link']
   })

@@ -178,16 +178,19 @@ export async function changeRecords(
       select * from json_to_recordset(${JSON.stringify(input)}::json)
         as x(id uuid, _event uuid, _type text, _version int, _bin boolean, _touched boolean, patch jsonb)
     ), old as materialized (
-      select t.*, i._event, i._type, i._version, i._touched, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before
-      from input i join ${raw(`"${resource.table}"`)} t on t.id = i.id
-      where ${visible(ctx, resource, 't')} and (i._bin is null or (t.deleted_at is not null) = i._bin)
-      order by t.id for no key update of t
+      select t.*, i._event, i._type, i._touched, i.patch, ${clock} as _now, ${jsonRecord(resource, 't')} as _before,
+        t.id is not null and coalesce(i._version = t.version, true) as _due
+      from input i left join (
+        select t.* from ${raw(`"${resource.table}"`)} t
+        where ${visible(ctx, resource, 't')} and t.id = any(array(select id from input))
+        order by t.id for no key update
+      ) t on t.id = i.id and (i._bin is null or (t.deleted_at is not null) = i._bin)
     ), next as materialized (
-      select o.id, o._now, o._touched, o.external_ids as _claims, ${set.values} from old o
-      where o._version is null or o._version = o.version
+      select o.id, o._now, o._touched, o.external_ids as _claims, ${set.values} from old o where o._due
     ), ${claims ? newClaims(ctx, resource) : empty} done as (
       update ${raw(`"${resource.table}"`)} t set version = t.version + 1, updated_at = n._now, ${set.set}
-      from next n where t.workspace_id = ${ctx.workspaceId} and t.id = n.id and (n._touched or ${set.differs}) returning t.*
+      from next n where t.workspace_id = ${ctx.workspaceId} and t.id = any(array(select id from next)) and t.id = n.id
+        and (n._touched or ${set.differs}) returning t.*
     ), difference as materialized (${difference(resource, type)}), history as (
       insert into record_changes (workspace_id, id, resource, record_id, version, at, actor_type, actor_id, request_id,
         before, after)
@@ -200,7 +203,7 @@ export async function changeRecords(
     )} ${also ? sql`, ${also}` : empty}
     select 'changed' as _outcome, ${fields} from done t
     union all
-    select case when t._version <> t.version then 'stale' else 'unchanged' end, ${fields} from old t
-    where not exists (select from done d where d.id = t.id)`)
+    select case when t._due then 'unchanged' else 'stale' end, ${fields} from old t
+    where t.id is not null and t.id not in (select d.id from done d)`)
   return new Map(found.map(({ _outcome, ...record }) => [record.id, { outcome: _outcome, record: record }]))
 }

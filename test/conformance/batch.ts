@@ -181,9 +181,12 @@ async function statuses(t: Test, world: World, resource: Resource): Promise<void
   t.same(found.map(r => r.status as string), ['CREATED', 'UPDATED', 'DELETED']) // prettier-ignore
 }
 
-async function thousand(t: Test, world: World, resource: Resource): Promise<void> {
+/** So many that a statement for each would tell, and no more: what a thousand need is seen where data are loaded. */
+const many = 250
+
+async function together(t: Test, world: World, resource: Resource): Promise<void> {
   const ref = await references(world, resource, true)
-  const bodies = Array.from({ length: 1000 }, () => sampleOf(resource).create(world.next(), ref))
+  const bodies = Array.from({ length: many }, () => sampleOf(resource).create(world.next(), ref))
   const before = Number(
     (await world.call('GET', `/v1/${resource.plural}?limit=1&count=true`)).body.page.totalCount
   )
@@ -192,12 +195,12 @@ async function thousand(t: Test, world: World, resource: Resource): Promise<void
     reply = await send(world, resource, bodies.map(body => ({ op: 'create', body }))) // prettier-ignore
   })
   const results = reply.body.results as Json[]
-  t.ok(results.every(r => r.status === 'created'), '1,000 rows in one call') // prettier-ignore
-  t.ok(made <= 12, `${made} statements made 1,000 records`)
+  t.ok(results.every(r => r.status === 'created'), `${many} rows in one call`) // prettier-ignore
+  t.ok(made <= 12, `${made} statements made ${many} records`)
   const after = Number(
     (await world.call('GET', `/v1/${resource.plural}?limit=1&count=true`)).body.page.totalCount
   )
-  t.equal(after, before + 1000)
+  t.equal(after, before + many)
   const changed = await world.statements.count(async () => {
     const operations = results.map(r => ({
       op: 'update',
@@ -207,10 +210,12 @@ async function thousand(t: Test, world: World, resource: Resource): Promise<void
     reply = await send(world, resource, operations, true)
   })
   t.ok((reply.body.results as Json[]).every(r => r.status === 'updated' && r.version === 2))
-  t.ok(changed <= 12, `${changed} statements changed 1,000 records`)
+  t.ok(changed <= 12, `${changed} statements changed ${many} records`)
   const types = `${resource.eventName}.updated`
   const feed = await world.call('GET', `/v1/events?limit=1000&types=${types}`)
-  t.equal(new Set((feed.body.data as Json[]).map(e => e.recordId as string)).size, 1000, 'one event for each')
+  const changedIds = new Set(results.map(r => r.id as string))
+  const told = (feed.body.data as Json[]).map(e => e.recordId as string).filter(id => changedIds.has(id))
+  t.same([told.length, new Set(told).size], [many, many], 'one event for each')
   const tooMany = Array.from({ length: 1001 }, () => ({ op: 'delete', id: unknownId() }))
   t.equal((await send(world, resource, tooMany)).status, 400)
   t.equal((await send(world, resource, [])).status, 400)
@@ -222,5 +227,5 @@ export async function batch(t: Test, suite: Suite, resource: Resource): Promise<
   await errors(t, await newWorld(suite), resource)
   const world = await newWorld(suite)
   await statuses(t, world, resource)
-  await thousand(t, world, resource)
+  await together(t, world, resource)
 }

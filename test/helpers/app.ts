@@ -5,7 +5,12 @@ import { buildApp, type KithApp } from '../../src/app.js'
 import { readConfig } from '../../src/config.js'
 import { openDatabase, type OpenDatabase } from '../../src/database/client.js'
 import type { Snapshots } from '../../src/kernel/context.js'
-import { createWorkspace, createWorkspaceKey } from '../../src/resources/identity/create.js'
+import {
+  createWorkspace,
+  createWorkspaceKey,
+  findWorkspace,
+  WorkspaceError
+} from '../../src/resources/identity/create.js'
 import { testDatabase } from './database.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- tests read answers freely
@@ -37,9 +42,19 @@ export interface TestApp {
 
 export const jwtSecret = 'a-test-secret-of-more-than-32-characters'
 
+const workspaceName = 'test'
+
 /** The whole program on a database of its own, with a workspace and a key; gone when the test ends. */
 export async function testApp(t: Test, env: Record<string, string> = {}): Promise<TestApp> {
-  const url = await testDatabase(t)
+  return appOn(t, await testDatabase(t), env)
+}
+
+/** The whole program on a database, in which it has been on before or not. */
+export async function appOn(
+  t: Pick<Test, 'teardown'>,
+  url: string,
+  env: Record<string, string> = {}
+): Promise<TestApp> {
   const config = readConfig({
     DATABASE_URL: url,
     JWT_SECRET: jwtSecret,
@@ -61,7 +76,10 @@ export async function testApp(t: Test, env: Record<string, string> = {}): Promis
     await app.close()
     await database.close()
   })
-  const workspaceId = await createWorkspace(database, 'test')
+  const workspaceId = await findWorkspace(database, workspaceName).catch((error: unknown) => {
+    if (error instanceof WorkspaceError) return createWorkspace(database, workspaceName)
+    throw error
+  })
   const key = await createWorkspaceKey(database, workspaceId, 'test', ['admin'])
 
   async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {

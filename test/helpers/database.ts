@@ -45,17 +45,47 @@ async function drop(server: string, name: string): Promise<void> {
   }
 }
 
-/**
- * A fresh, migrated database for a test file or a subtest; the answer is its connection string. It is dropped when `t`
- * ends. Teardowns run last in, first out, so open the database before what uses it. On a file's root `t`, open it
- * before the first assertion and put everything that waits into subtests: tap ends a root test that idles between
- * two assertions, and with it goes the database. Throws outside of `npm test`.
- */
-export async function testDatabase(t: Pick<Test, 'teardown'>): Promise<string> {
+function testServer(): { server: string; template: string } {
   const { KITH_TEST_SERVER: server, KITH_TEST_TEMPLATE: template } = process.env
   if (!server || !template) throw new Error('Tests need a database server: run npm test -- <file>')
-  const name = `${template}_${randomBytes(6).toString('hex')}`
+  return { server, template }
+}
+
+/**
+ * A fresh, migrated database for a test file or a subtest; the answer is its connection string. It is dropped when `t`
+ * ends. Teardowns run last in, first out, so open the database before what uses it. `template` is another one than the
+ * empty one, see {@link sharedTemplate}. Throws outside of `npm test`.
+ */
+export async function testDatabase(
+  t: Pick<Test, 'teardown'>,
+  template = testServer().template
+): Promise<string> {
+  const { server, template: empty } = testServer()
+  const name = `${empty}_${randomBytes(6).toString('hex')}`
   await copyTemplate(server, template, name)
   t.teardown(() => drop(server, name))
   return databaseUrl(server, name)
+}
+
+/**
+ * The name of a template that the test files of a run share: whoever needs it first fills a migrated database and
+ * leaves it with no connection to it, the others wait for that.
+ */
+export async function sharedTemplate(name: string, fill: (url: string) => Promise<void>): Promise<string> {
+  const { server, template: empty } = testServer()
+  const [shared, unfinished] = [`${empty}_${name}`, `${empty}_${randomBytes(6).toString('hex')}`]
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  try {
+    await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [shared])
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [shared])
+    if (rowCount === 0) {
+      await copyTemplate(server, empty, unfinished)
+      await fill(databaseUrl(server, unfinished))
+      await client.query(`alter database "${unfinished}" rename to "${shared}"`)
+    }
+  } finally {
+    await client.end()
+  }
+  return shared
 }

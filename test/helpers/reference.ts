@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Client, type Counts, type Loading } from '../../scripts/load/client.js'
-import { testApp, type TestApp } from './app.js'
+import { appOn, type TestApp } from './app.js'
+import { sharedTemplate, testDatabase } from './database.js'
 import { referenceFolder } from './expected.js'
 import { sender, type Send } from './http.js'
 
@@ -26,11 +27,26 @@ export function referenceSet(name: string): ReferenceSet | string {
 
 type Load = (loading: Loading, folder: string) => Promise<Record<string, Counts>>
 
-/** The program, listening, with a data set loaded through its API. */
+async function listening(t: Pick<Test, 'teardown'>, url: string): Promise<{ app: TestApp; origin: string }> {
+  const app = await appOn(t, url)
+  return { app, origin: await app.app.listen({ host: '127.0.0.1', port: 0 }) }
+}
+
+/** Loads a data set into a database through the API of the program, and leaves it. */
+async function fill(url: string, load: Load, folder: string): Promise<void> {
+  const ends: (() => unknown)[] = []
+  const { app, origin } = await listening({ teardown: end => void ends.push(end) }, url)
+  try {
+    await load({ client: new Client(origin, app.key), tell: () => undefined }, folder)
+  } finally {
+    for (const end of ends.reverse()) await end()
+  }
+}
+
+/** The program, listening, with a data set loaded through its API: once in a run, and copied since. */
 export async function loaded(t: Test, load: Load, folder: string): Promise<{ app: TestApp; send: Send }> {
-  const app = await testApp(t, { RATE_LIMIT: '0' })
-  const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })
-  await load({ client: new Client(origin, app.key), tell: () => undefined }, folder)
+  const template = await sharedTemplate(load.name, url => fill(url, load, folder))
+  const { app, origin } = await listening(t, await testDatabase(t, template))
   return { app, send: sender(origin, app.key) }
 }
 
