@@ -98,6 +98,8 @@ export interface Resource {
   table: string
   /** Every column of the table with its SQL type, public or not, but for those that the database makes. */
   columns: ReadonlyMap<string, { column: string; sqlType: string }>
+  /** The names of the columns that it does make. */
+  generated: readonly string[]
   fields: ReadonlyMap<string, FieldInfo>
   filters: readonly string[]
   sorts: readonly string[]
@@ -211,6 +213,9 @@ export function resource<
         .filter(([, c]) => c.generated === undefined)
         .map(([k, c]) => [k, { column: c.name, sqlType: c.getSQLType() }])
     ),
+    generated: Object.values(getTableColumns(config.table))
+      .filter(c => c.generated !== undefined)
+      .map(c => c.name),
     fields,
     filters: ['id', ...(config.filters as string[]), 'createdAt', 'updatedAt'].filter(
       (name, i, names) => names.indexOf(name) === i

@@ -5,8 +5,10 @@ import { deals } from '../resources/deals/resource.js'
 import { leads } from '../resources/leads/resource.js'
 import type { Cuts } from './counted.js'
 import { dealState } from './deal-state.js'
-import { leadMoment, linked } from './lead-then.js'
+import { openedThen } from './deals/facts.js'
+import { dealThen, leadMoment } from './lead-then.js'
 import { inPeriod, type Frame } from './period.js'
+import { recordsThen } from './records-then.js'
 
 /** Which leads are looked at. */
 export interface LeadFunnelQuery {
@@ -42,13 +44,14 @@ export function qualification(ctx: Context, frame: Frame): { join: Sql; at: Sql 
 export function leadFacts(ctx: Context, { frame, cuts, filter, flow }: LeadFunnelQuery): Sql {
   const { asOf, knownAt } = frame
   const qualified = qualification(ctx, frame)
+  const opened = sql`(${openedThen({ ctx, frame })})`
   const keys = cuts.dimensions.map((_, i) => raw(`, l.key_${i + 1}`))
   const all = sql`
     select l.id, l.captured_at, ${qualified.at} as qualified_at,
-      d.opened_at, case when w.kind = 'won' then w.at end as won_at ${cuts.keys}
-    from leads l ${cuts.joins} ${qualified.join}
-      left join deals d on ${visible(ctx, deals, 'd')} and d.id = l.deal_id and d.deleted_at is null
-        and d.opened_at <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz and ${linked(ctx, frame)}
+      ${opened} as opened_at, case when w.kind = 'won' then w.at end as won_at ${cuts.keys}
+    from ${recordsThen(ctx, frame, leads, 'l')} ${cuts.joins} ${qualified.join}
+      left join deals d on ${visible(ctx, deals, 'd')} and d.id = ${dealThen(ctx, frame)} and d.deleted_at is null
+        and ${opened} <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz
       ${dealState(ctx, frame)}
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
       and l.created_at <= ${knownAt}::timestamptz and ${filter} ${flow ? empty : inPeriod(raw('l.captured_at'), frame)}`

@@ -2,10 +2,14 @@ import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import type { Context } from '../kernel/context.js'
 import { orders as orderResource } from '../resources/orders/resource.js'
+import { companies } from '../resources/companies/resource.js'
+import { contacts } from '../resources/contacts/resource.js'
+import type { Resource } from '../kernel/resource.js'
 import type { Cuts } from './counted.js'
 import { conversion } from './currency.js'
 import { shown } from './money.js'
 import { inPeriod, localDay, type Frame } from './period.js'
+import { recordsThen } from './records-then.js'
 
 /** Which orders are asked for. */
 export interface OrderQuery {
@@ -88,7 +92,7 @@ export function boughtSql(ctx: Context, { frame, currency, filter, cuts }: Order
       select t.customer_id, t.id, t.ordered_at, t.currency, t.amount, t.direct_cost,
         ${localDay(workspaceZone, at)} as rate_day ${sameZone ? empty : sql`, ${localDay(timeZone, at)} as local_day`}
         ${cuts.keys}
-      from orders t ${cuts.joins}
+      from ${recordsThen(ctx, frame, orderResource, 't')} ${cuts.joins}
       where ${visible(ctx, orderResource, 't')} and t.deleted_at is null and t.ordered_at <= ${asOf}::timestamptz
         and t.created_at <= ${knownAt}::timestamptz and ${filter}
       order by t.customer_id
@@ -96,13 +100,13 @@ export function boughtSql(ctx: Context, { frame, currency, filter, cuts }: Order
   return { ctes, bought }
 }
 
-const inBin = (ctx: Context, table: 'companies' | 'contacts', id: Sql) => sql`exists (
-  select from ${raw(`${table} x`)}
-  where x.workspace_id = ${ctx.workspaceId} and x.id = ${id} and x.deleted_at is not null)`
+const inBin = (ctx: Context, resource: Resource, id: Sql) => sql`exists (
+  select from ${raw(resource.table)} binned
+  where ${visible(ctx, resource, 'binned')} and binned.id = ${id} and binned.deleted_at is not null)`
 
-/** The condition that a customer, a company or a contact, is not in the bin. */
+/** The condition that a customer, a company or a contact, is not in the bin, as far as that can be seen. */
 export const isKept = (ctx: Context, customer: Sql): Sql =>
-  sql`not ${inBin(ctx, 'companies', customer)} and not ${inBin(ctx, 'contacts', customer)}`
+  sql`not ${inBin(ctx, companies, customer)} and not ${inBin(ctx, contacts, customer)}`
 
 /** What is said of customers, `facts f`. Value is kept exact; it is rounded where it is shown. */
 export const summary = sql`

@@ -14,12 +14,16 @@ export function recordsThen(ctx: Context, { past, knownAt }: Frame, resource: Re
   const table = raw(`"${resource.table}"`)
   if (!past) return sql`${table} ${raw(alias)}`
   const restored = [...resource.fields.values()].filter(f => !stays(f.sqlType))
+  const all = [...[...resource.columns.values()].map(c => c.column), ...resource.generated]
+  // Named one by one, so that a condition on what stays finds the records by an index.
+  const from = (row: (column: string) => string) => raw(all.map(c => `${row(c)}."${c}"`).join(', '))
+  const changed = new Set(restored.map(f => f.column))
   const columns = JSON.stringify(Object.fromEntries(restored.map(f => [f.name, f.column])))
   const then = sql`${knownAt}::timestamptz`
   return sql`(
-    select r.* from ${table} r where r.workspace_id = ${ctx.workspaceId} and r.updated_at <= ${then}
+    select ${from(() => 'r')} from ${table} r where r.workspace_id = ${ctx.workspaceId} and r.updated_at <= ${then}
     union all
-    select s.* from ${table} r cross join lateral (
+    select ${from(c => (changed.has(c) ? 's' : 'r'))} from ${table} r cross join lateral (
       select jsonb_object_agg(${columns}::jsonb ->> f.key, f.value) as fields from (
         select distinct on (e.key) e.key, e.value
         from record_changes c cross join lateral jsonb_each(c.before) e

@@ -7,9 +7,11 @@ import { leads } from '../../resources/leads/resource.js'
 import { touches } from '../../resources/touches/resource.js'
 import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
+import { openedThen } from '../deals/facts.js'
 import { dealState, lastValues } from '../deal-state.js'
-import { givenUp, linked } from '../lead-then.js'
+import { givenUpAt, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 
 /** Whose journeys are asked for, and what of them. */
 export interface JourneyQuery {
@@ -32,9 +34,10 @@ export const told = ['outcome', 'path', 'direct', 'ages', 'lead_touch', 'deal_to
 // What a closed deal is judged by is when it closed; an open one has nothing but its opening.
 function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
   const { frame, cuts, filter, pipelineId } = query
-  const moment = sql`case when w.kind = 'open' then d.opened_at else w.at end`
+  const opened = sql`(${openedThen({ ctx, frame })})`
+  const moment = sql`case when w.kind = 'open' then ${opened} else w.at end`
   return sql`
-    select d.id, w.kind as outcome, d.lead_id, d.primary_contact_id, d.opened_at, w.at as until,
+    select d.id, w.kind as outcome, d.lead_id, d.primary_contact_id, ${opened} as opened_at, w.at as until,
       case when w.kind = 'won' then v.amount end as amount, case when w.kind = 'won' then ${worth} end as value
       ${cuts.bucket(moment)} ${cuts.keys}
     from deals d ${cuts.joins} ${dealState(ctx, frame, pipelineId)}
@@ -43,20 +46,20 @@ function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
       ${inPeriod(moment, frame)}`
 }
 
-// Leads that never had a deal: given up, or still on their way.
+// Leads that never had a deal: given up, which ends their journey, or still on their way.
 function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
   const { asOf, knownAt } = frame
   const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
   return sql`
-    select l.id, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
-      null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value
+    select l.id, case when g.at is null then 'open' else 'unqualified' end as outcome, l.id as lead_id,
+      null as primary_contact_id, null as opened_at, g.at as until, null as amount, null as value
       ${cuts.bucket(raw('l.captured_at'))} ${keys.length > 0 ? join(keys, '') : empty}
-    from leads l
+    from ${recordsThen(ctx, frame, leads, 'l')} cross join lateral (select ${givenUpAt(ctx, frame)} as at) g
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
       and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not (${linked(ctx, frame)} and exists (
-        select from deals x
-        where ${visible(ctx, deals, 'x')} and x.deleted_at is null and x.opened_at <= ${asOf}::timestamptz
-          and x.created_at <= ${knownAt}::timestamptz and (x.lead_id = l.id or x.id = l.deal_id)))`
+        select from deals d
+        where ${visible(ctx, deals, 'd')} and d.deleted_at is null and (${openedThen({ ctx, frame })}) <= ${asOf}::timestamptz
+          and d.created_at <= ${knownAt}::timestamptz and (d.lead_id = l.id or d.id = l.deal_id)))`
 }
 
 // The touches of the subject s, by its lead or by everybody who has a part in the deal.
@@ -66,7 +69,7 @@ function touched(ctx: Context, { frame, scope, lookbackDays }: JourneyQuery): Sq
       ? empty
       : sql`and t.occurred_at >= s.until - make_interval(secs => ${lookbackDays * 86400}::float8)`
   const found = (whose: Sql) => sql`
-    select t.id, t.occurred_at, t.seq, t.channel, t.campaign_id from touches t
+    select t.id, t.occurred_at, t.seq, t.channel, t.campaign_id from ${recordsThen(ctx, frame, touches, 't')}
     where ${visible(ctx, touches, 't')} and t.deleted_at is null and t.occurred_at <= s.until
       and t.created_at <= ${frame.knownAt}::timestamptz ${since} and ${whose}`
   if (scope === 'lead') return found(sql`t.lead_id = l.id`)
@@ -101,7 +104,8 @@ export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
       ${won(raw('j.direct'))} as direct, ${won(raw('j.ages'))} as ages, ${won(raw('j.lead_touch'))} as lead_touch,
       ${won(raw('j.deal_touch'))} as deal_touch, s.amount, s.value ${raw(cutBy.map(c => `, s.${c}`).join(''))}
     from subjects s
-      left join leads l on ${visible(ctx, leads, 'l')} and l.id = s.lead_id and l.deleted_at is null
+      left join ${recordsThen(ctx, frame, leads, 'l')} on ${visible(ctx, leads, 'l')} and l.id = s.lead_id
+        and l.deleted_at is null and l.created_at <= ${frame.knownAt}::timestamptz
         and (s.id = l.id or ${linked(ctx, frame)})
       left join lateral (
         select array_agg(${raw(by === 'channel' ? 't.channel' : 't.campaign_id::text')} order by t.occurred_at, t.seq, t.id) as path,

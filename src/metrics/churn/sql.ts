@@ -98,7 +98,7 @@ export function churnFacts(ctx: Context, query: ChurnQuery): Sql {
         ${monthsBetween(raw('s.start_date'), raw('case when e.ended then s.end_date else o.until end'))} as exit
         ${cuts.interval ? sql`, ${bucketOf(cuts.interval, frame, raw('o.bucket'))} as bucket` : empty}
       from subscribed s join (${spans(query, first)}) o
-        on s.start_date <= o.last and (o.since is null or s.end_date is null or s.end_date >= o.since)
+        on s.start_date <= o.last and (o.since is null or o.since <= o.last and (s.end_date is null or s.end_date >= o.since))
       cross join lateral (select coalesce(s.end_date <= o.last, false) as ended) e
     )`
 }

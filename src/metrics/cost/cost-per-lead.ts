@@ -24,6 +24,7 @@ import {
   type Request
 } from '../parameters.js'
 import { inPeriod, type Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 import { Count } from '../rate.js'
 import { costDays, costWarnings, IncludeParameter } from './cost-days.js'
 import { givenCosts, type GivenCosts } from './given.js'
@@ -130,7 +131,7 @@ function factsSql(ctx: Context, request: Asked, frame: Frame, cuts: Cuts, curren
     ${spent.ctes}, facts as materialized (
       select l.id, true as captured, ${at} is not null as qualified, null::numeric as cost, l.campaign_id as campaign
         ${cuts.bucket(raw('l.captured_at'))} ${cuts.keys}
-      from leads l ${cuts.joins} ${judged}
+      from ${recordsThen(ctx, frame, leads, 'l')} ${cuts.joins} ${judged}
       where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${frame.asOf}::timestamptz
         and l.created_at <= ${frame.knownAt}::timestamptz and ${picked} ${inPeriod(raw('l.captured_at'), frame)}
       union all

@@ -75,7 +75,7 @@ export function mayBeClosed({ ctx, frame, pipeline }: DealScope): Sql {
 }
 
 /** When the deal `d` was opened as far as that was known: a move that is recorded later may put it earlier. */
-export const openedThen = ({ ctx, frame }: DealScope): Sql => sql`
+export const openedThen = ({ ctx, frame }: Pick<DealScope, 'ctx' | 'frame'>): Sql => sql`
   case when d.updated_at > ${frame.knownAt}::timestamptz
     then ${fieldThen(ctx, deals, 'd', 'openedAt', sql`${frame.knownAt}::timestamptz`)}::timestamptz
     else d.opened_at end`

@@ -6,6 +6,7 @@ import { bucketOf, bucketSeries, steps, type Interval } from '../buckets.js'
 import type { Numbers } from '../counted.js'
 import { boughtSql, isKept, type OrderQuery } from '../lifetime-value-sql.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 
 /** Whose orders are looked at, and how they are told apart. */
 export interface RetentionQuery extends OrderQuery {
@@ -122,7 +123,7 @@ export interface Period {
 export async function periodsOf(ctx: Context, interval: Interval, frame: Frame): Promise<Period[]> {
   const { from, to, timeZone } = frame
   const first = sql`(
-    select ${localDay(timeZone, sql`min(t.ordered_at)`)} from orders t
+    select ${localDay(timeZone, sql`min(t.ordered_at)`)} from ${recordsThen(ctx, frame, orders, 't')}
     where ${visible(ctx, orders, 't')} and t.deleted_at is null)`
   const all = bucketSeries(interval, { ...frame, from: null, to: null }, first)
   const begun = from === null ? sql`true` : sql`p."to" > ${localDay(timeZone, sql`${from}::timestamptz`)}`
