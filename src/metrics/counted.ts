@@ -77,7 +77,7 @@ export interface Plan<R extends Numbers, V> {
   counts: Sql
   /** The number of facts, and with `explain` the subjects, that meet a condition on `f`; `all` is always there. */
   members?: Record<string, Sql>
-  /** Columns of the row of the total alone, as JSON: pages of what is behind it. Without `by`. */
+  /** Columns of the row of the total alone, such as pages of what is behind it. Without `by`. */
   once?: Record<string, Sql>
   /** The value that the rows of a cut amount to; it is asked for the total first. */
   value(rows: readonly R[], notes: Notes<R>): V
@@ -128,7 +128,7 @@ function countingSql(plan: Plan<never, unknown>, cuts: Cuts, request: ExplainReq
 
   const once = (level: Level) =>
     Object.entries(plan.once ?? {}).map(
-      ([name, found]) => sql`${level === 'total' ? found : raw('null::json')} as ${raw(`"${name}"`)}`
+      ([name, found]) => sql`${level === 'total' ? found : raw('null')} as ${raw(`"${name}"`)}`
     )
   const branch = (level: Level): Sql => {
     const bucketed = level === 'bucket' || level === 'cell'

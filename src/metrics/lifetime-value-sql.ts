@@ -138,12 +138,15 @@ export function customersSql(ctx: Context, { size, after }: CustomerPage): Sql {
     ) p)`
 }
 
-/** The group values of a customer: columns of what is grouped from the orders `b`, by the first or the last of them. */
-export function customerKeys({ dimensions }: Cuts, groupedBy: ValueQuery['groupedBy']): Sql {
+/**
+ * The group values of a customer: columns of what is grouped from the orders `b`, by the first or the last of them, or of
+ * those that the filter of an aggregate lets through.
+ */
+export function customerKeys({ dimensions }: Cuts, groupedBy: ValueQuery['groupedBy'], filter = empty): Sql {
   const order = raw(groupedBy === 'first' ? 'b.ordered_at, b.id' : 'b.ordered_at desc, b.id desc')
   const keys = dimensions.map((_, i) => {
     const key = raw(`key_${i + 1}`)
-    return sql`, (array_agg(b.${key} order by ${order}))[1] as ${key}`
+    return sql`, (array_agg(b.${key} order by ${order}) ${filter})[1] as ${key}`
   })
   return keys.length > 0 ? join(keys, '') : empty
 }
@@ -157,7 +160,7 @@ export function customerFacts(ctx: Context, query: ValueQuery, { ctes, bought }:
       from (
         select b.customer_id as id, count(*) as orders, count(b.amount) as with_amount, count(b.brought) as valued,
           count(distinct b.day) as order_days,
-          count(distinct case when b.brought is not null then b.day end) as valued_days,
+          count(distinct b.day) filter (where b.brought is not null) as valued_days,
           sum(b.brought) as brought, sum(b.cost) as cost, min(b.ordered_at) as first_at, max(b.ordered_at) as last_at
           ${customerKeys(cuts, groupedBy)}
         from (${bought}) b group by b.customer_id

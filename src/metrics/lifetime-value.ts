@@ -46,7 +46,6 @@ import { localDay, type Frame } from './period.js'
 import { bases, basisOf, type Basis } from './predicted/basis.js'
 import { fromData, refuseIdle } from './predicted/data.js'
 import { predict } from './predicted/predict.js'
-import { predictedPage } from './predicted/page.js'
 import { lifetimeValueData, predictedParameters, predictedValue } from './predicted/schema.js'
 import { Count } from './rate.js'
 import { paymentsSql, subscriptionRates } from './subscription-payments.js'
@@ -198,12 +197,12 @@ function pageAsked({ given, place }: Asked): CustomerPage | undefined {
 }
 
 async function predicted(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
-  const { customers, value, ...found } = await predict(ctx, request, frame)
   const page = pageAsked(request)
+  const { customers, value, ...found } = await predict(ctx, request, frame, page)
   return {
     ...found,
     value: value as Value,
-    more: { ...found.more, ...(page && predictedPage(customers, page)) },
+    more: { ...found.more, ...(page && pageOf(customers, page.size)) },
     warnings: warningsOf(found.excluded as { missingAmount: number; noFxRate: number }, request.given.basis)
   }
 }

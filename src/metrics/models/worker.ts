@@ -5,7 +5,8 @@ import {
   type ModelCredits
 } from './attribution.js'
 import type { Customer, Models, ValueSettings } from './customer-value.js'
-import { expectationOf, predictionOf, type Prediction } from './customer-prediction.js'
+import { customerModels } from '../predicted/customer-models.js'
+import { expectationOf } from './customer-prediction.js'
 import { intervalOf, type Interval, type IntervalTask } from './forecast-interval.js'
 import type { Journey } from './journeys.js'
 import { leadModel, type LeadModel, type LeadTask } from './lead-model.js'
@@ -28,24 +29,10 @@ export const tasks = {
 
   forecastIntervals: (asked: readonly IntervalTask[]): Interval[] => asked.map(intervalOf),
 
-  /** Of several sets of customers, by their places; what each of them is expected to bring is told of the first set. */
-  customerModels: ({ customers, sets, settings }: CustomerTask): Prediction[] =>
-    sets.map((places, i) => {
-      const prediction = predictionOf(
-        places.map(place => customers[place]!),
-        settings
-      )
-      return i === 0 ? prediction : { ...prediction, outlooks: [] }
-    }),
+  customerModels,
 
   customerExpectation: ({ models, customers, settings }: OutlookTask) =>
     expectationOf(models, customers, settings)
-}
-
-interface CustomerTask {
-  customers: readonly Customer[]
-  sets: readonly (readonly number[])[]
-  settings: ValueSettings
 }
 
 interface OutlookTask {

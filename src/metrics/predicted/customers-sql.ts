@@ -1,4 +1,4 @@
-import sql, { empty, raw, type Sql } from 'sql-template-tag'
+import sql, { raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { boughtSql, customerKeys, isKept, type OrderQuery } from '../lifetime-value-sql.js'
 import type { Numbers } from '../counted.js'
@@ -50,11 +50,14 @@ export interface Totals extends Numbers {
   monthlyChurn: number | null
 }
 
-/** The same with what models need: places in the list of all customers, which the row of the total has. */
+/**
+ * The same with what models need, as JSON texts that only their thread reads: places in the list of all customers, and
+ * that list, which the row of the total has.
+ */
 export interface ModelTotals extends Totals {
   holdoutSpend: string
-  places: number[] | null
-  customerRows?: CustomerRow[]
+  places: string | null
+  customerRows?: string
 }
 
 /** The facts of a method: customers as `facts f`, and what is counted of them. */
@@ -63,62 +66,48 @@ export interface CustomerFacts {
   counts: Sql
 }
 
-// A month is followed where the next one is over too: what happens in it is known.
-const months = (calibrationEnd: string) => sql`months as (
-  select m.customer_id, count(*) as active_months, sum(m.days) as days_in_them, count(*) filter (where m.followed) as followed,
-    count(*) filter (where m.followed and m.again) as again
-  from (
-    select n.customer_id, n.month, n.days, n.month + interval '2 months' <= ${calibrationEnd}::date + 1 as followed,
-      lead(n.month) over (partition by n.customer_id order by n.month) = n.month + interval '1 month' as again
-    from (
-      select d.customer_id, date_trunc('month', d.day::timestamp) as month, count(*) as days
-      from days d where d.seen group by 1, 2
-    ) n where n.month + interval '1 month' <= ${calibrationEnd}::date + 1
-  ) m group by m.customer_id
-)`
-
-/** The group values of each customer, by one of the orders that are learnt from. */
-function keyed({ cuts, calibrationEnd, groupedBy }: OrdersQuery): { cte: Sql; joined: Sql; columns: Sql } {
-  if (cuts.dimensions.length === 0) return { cte: empty, joined: empty, columns: empty }
-  return {
-    cte: sql`keyed as (
-      select b.customer_id ${customerKeys(cuts, groupedBy)} from bought b
-      where b.day <= ${calibrationEnd}::date group by b.customer_id
-    ),`,
-    joined: raw('join keyed k on k.customer_id = c.id'),
-    columns: raw(cuts.dimensions.map((_, i) => `, k.key_${i + 1}`).join(''))
-  }
-}
-
-/** What customers bought until the end of calibration, and what they did after it. Orders of one local day are one. */
+/**
+ * What customers bought until the end of calibration, and what they did after it. Orders of one local day are one. All is
+ * told of a customer's orders in the order of their days, which a single sort brings about.
+ */
 export function orderFacts(ctx: Context, query: OrdersQuery): CustomerFacts {
-  const { frame, calibrationEnd, holdoutDays, cuts } = query
+  const { frame, calibrationEnd, holdoutDays, cuts, groupedBy } = query
   const { ctes, bought } = boughtSql(ctx, query)
-  const groups = keyed(query)
+  const end = sql`${calibrationEnd}::date`
+  // A month is followed where the next one is over too: what happens in it is known.
+  const isOver = (months: number) =>
+    sql`d.day < (date_trunc('month', (${end} + 1)::timestamp) - make_interval(months => ${months}))::date`
   return {
     ctes: sql`
-      ${ctes}, bought as materialized (${bought}), days as materialized (
-        select b.customer_id, b.day, b.day <= ${calibrationEnd}::date as seen, count(*) as orders,
-          count(b.amount) as with_amount, count(b.brought) as valued, sum(b.brought) as brought,
-          min(b.ordered_at) as first_at, max(b.ordered_at) as last_at,
-          min(b.day) over (partition by b.customer_id) as first_day
-        from bought b where b.day <= ${calibrationEnd}::date + ${holdoutDays}::int
-        group by b.customer_id, b.day
-      ), ${months(calibrationEnd)}, ${groups.cte} facts as materialized (
-        select c.*, row_number() over (order by c.id) - 1 as place, m.active_months, m.days_in_them, m.followed, m.again
-          ${cuts.bucket(raw('c.first_at'))} ${groups.columns}
+      ${ctes}, facts as materialized (
+        select c.*, row_number() over (order by c.id) - 1 as place ${cuts.bucket(raw('c.first_at'))}
         from (
-          select d.customer_id as id, d.first_day, (sum(d.orders) filter (where d.seen))::int as orders,
-            (count(*) filter (where d.seen))::int as order_days, sum(d.with_amount) filter (where d.seen) as with_amount,
-            sum(d.valued) filter (where d.seen) as valued, sum(d.brought) filter (where d.seen) as brought,
-            count(d.brought) filter (where d.seen) as valued_days, min(d.first_at) as first_at,
-            max(d.last_at) filter (where d.seen) as last_at, max(d.day) filter (where d.seen) as last_day,
-            (avg(d.brought) filter (where d.seen and d.day > d.first_day))::float8 as z,
-            (count(*) filter (where not d.seen))::int as later,
-            coalesce(sum(d.brought) filter (where not d.seen), 0) as spent
-          from days d where d.first_day <= ${calibrationEnd}::date
-          group by d.customer_id, d.first_day
-        ) c left join months m on m.customer_id = c.id ${groups.joined}
+          select b.customer_id as id, min(b.day) as first_day, (count(*) filter (where b.seen))::int as orders,
+            (count(distinct b.day) filter (where b.seen))::int as order_days,
+            count(b.amount) filter (where b.seen) as with_amount, count(b.brought) filter (where b.seen) as valued,
+            sum(b.brought) filter (where b.seen) as brought,
+            count(distinct b.day) filter (where b.seen and b.brought is not null) as valued_days,
+            min(b.ordered_at) as first_at, max(b.ordered_at) filter (where b.seen) as last_at,
+            max(b.day) filter (where b.seen) as last_day,
+            (sum(b.brought) filter (where b.seen and b.day > b.first_day) / nullif(
+              count(distinct b.day) filter (where b.seen and b.day > b.first_day and b.brought is not null), 0
+            ))::float8 as z,
+            (count(distinct b.day) filter (where not b.seen))::int as later,
+            coalesce(sum(b.brought) filter (where not b.seen), 0) as spent,
+            count(*) filter (where b.over and b.month is distinct from b.month_before) as active_months,
+            count(distinct b.day) filter (where b.over) as days_in_them,
+            count(*) filter (where b.followed and b.month is distinct from b.month_before) as followed,
+            count(*) filter (where b.over and b.month_before = b.month - interval '1 month') as again
+            ${customerKeys(cuts, groupedBy, sql`filter (where b.seen)`)}
+          from (
+            select d.*, d.day <= ${end} as seen, ${isOver(0)} as over, ${isOver(1)} as followed,
+              first_value(d.day) over w as first_day, lag(d.month) over w as month_before
+            from (
+              select o.*, date_trunc('month', o.day::timestamp) as month from (${bought}) o
+              where o.day <= ${end} + ${holdoutDays}::int
+            ) d window w as (partition by d.customer_id order by d.day)
+          ) b group by b.customer_id having min(b.day) <= ${end}
+        ) c
         where ${isKept(ctx, raw('c.id'))}
           ${inPeriod(raw('c.first_at'), frame)}
       )`,
@@ -138,11 +127,11 @@ export const common = sql`
   coalesce(sum(f.with_amount - f.valued), 0)::int as "noFxRate"`
 
 /** What models need besides. */
-export const modelCounts = sql`${shown(sql`coalesce(sum(f.spent), 0)`)} as "holdoutSpend", json_agg(f.place order by f.place) as places`
+export const modelCounts = sql`${shown(sql`coalesce(sum(f.spent), 0)`)} as "holdoutSpend", json_agg(f.place order by f.place)::text as places`
 
 /** All customers as models see them, in their places. */
 export const customerRows = (ctx: Context, calibrationEnd: string): Sql => sql`(
-  select coalesce(json_agg(p), '[]') from (
+  select coalesce(json_agg(p), '[]')::text from (
     select f.id as "customerId", case when k.id is null then 'contact' else 'company' end as "customerType",
       f.orders, f.order_days as "orderDays", to_char(f.first_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "firstOrderAt",
       to_char(f.last_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "lastOrderAt", f.order_days - 1 as x,

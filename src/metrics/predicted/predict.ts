@@ -8,18 +8,19 @@ import type { GroupAt } from '../dimensions.js'
 import type { Answered } from '../figure.js'
 import type { ValueSettings } from '../models/customer-value.js'
 import { filtered, refused, type Request } from '../parameters.js'
+import type { CustomerPage } from '../lifetime-value-sql.js'
 import { localDay, type Frame } from '../period.js'
 import { basisOf, type Basis } from './basis.js'
 import {
   customerRows,
   modelCounts,
   orderFacts,
-  type CustomerRow,
   type ModelTotals,
   type OrdersQuery,
   type Totals
 } from './customers-sql.js'
-import { asCustomer, notFinite, shownCustomers, shownPrediction, type PredictedCustomer } from './shown.js'
+import type { PredictedCustomer } from './customer-models.js'
+import { notFinite, shownPrediction } from './shown.js'
 import { units, type predictedValue } from './schema.js'
 import { simpleValue, whyUnknown, type SimpleInput } from './simple.js'
 import { subscriberFacts } from './subscribers-sql.js'
@@ -46,7 +47,7 @@ type Reason = Notes<Totals>['reason']
 
 const daysPerMonth = 30.4375
 
-/** What the methods say, with all customers, the one of most value first. */
+/** What the methods say, with the customers of the page and one more where there is one. */
 export interface Prediction extends Answered<Record<string, unknown>> {
   customers: PredictedCustomer[]
 }
@@ -133,14 +134,22 @@ interface Part {
 }
 
 /** Fits the models of all parts, each to its own customers; where they cannot be the simple method stands beside. */
-async function fillIn(ctx: Context, request: Asked, parts: readonly Part[], rows: readonly CustomerRow[]) {
+async function fillIn(
+  ctx: Context,
+  request: Asked,
+  parts: readonly Part[],
+  customers: string,
+  page: CustomerPage | undefined
+): Promise<PredictedCustomer[]> {
   const { unit = 'week', holdoutDays } = request.given
   const task = {
-    customers: rows.map(r => asCustomer(r, units[unit])),
-    sets: parts.map(p => p.row.places ?? []),
-    settings: settingsOf(request)
+    customers,
+    sets: parts.map(p => p.row.places ?? '[]'),
+    perUnit: units[unit],
+    settings: settingsOf(request),
+    page
   }
-  const predictions = await inBackground('customerModels', task, ctx.gone?.())
+  const { predictions, shown } = await inBackground('customerModels', task, ctx.gone?.())
   parts.forEach(({ row, notes, value }, i) => {
     const { fitted, refused: refusals, expected } = predictions[i]!
     for (const [model, why] of Object.entries(refusals)) notes.reason(`/${model}`, why)
@@ -163,11 +172,16 @@ async function fillIn(ctx: Context, request: Asked, parts: readonly Part[], rows
     for (const name of behindModels) notes.ids(`/${name}`, [row])
     for (const name of behindRepeaters) notes.ids(`/${name}`, [row], 'repeaters')
   })
-  return shownCustomers(rows, predictions[0]!.outlooks, units[unit])
+  return shown
 }
 
 /** Lifetime value by a method that looks ahead. */
-export async function predict(ctx: Context, request: Asked, frame: Frame): Promise<Prediction> {
+export async function predict(
+  ctx: Context,
+  request: Asked,
+  frame: Frame,
+  page: CustomerPage | undefined
+): Promise<Prediction> {
   const { method, basis, currency = frame.baseCurrency, holdoutDays = 0, unit = 'week' } = request.given
   const { resource, zone } = basisOf(basis, frame)
   authorize(ctx, resource.permissions.read)
@@ -202,7 +216,7 @@ export async function predict(ctx: Context, request: Asked, frame: Frame): Promi
     }
   })
   const [totals] = found.rows as [ModelTotals]
-  const customers = models ? await fillIn(ctx, request, parts, totals.customerRows!) : []
+  const customers = models ? await fillIn(ctx, request, parts, totals.customerRows!, page) : []
   const { missingAmount, noFxRate } = totals
   return {
     value: found.value,

@@ -6,7 +6,8 @@ import type { CustomerRow } from './customers-sql.js'
 // Parameters that were given may lead beyond all numbers.
 const finite = (value: number | null) => (value !== null && Number.isFinite(value) ? value : null)
 
-const decimalOrNull = (value: number | null) => (finite(value) === null ? null : decimalOf(value!))
+/** An estimate as a decimal; null where there is none that is finite. */
+export const decimalOrNull = (value: number | null) => (finite(value) === null ? null : decimalOf(value!))
 
 /** A customer as the models see it; times in their unit. */
 export const asCustomer = (row: CustomerRow, perUnit: number): Customer => ({
@@ -48,27 +49,3 @@ export const shownOutlook = ({ pAlive, expectedOrders, expectedValue, value }: O
   expectedValue: decimalOrNull(expectedValue),
   value: decimalOrNull(value)
 })
-
-/** A customer of the page, as the model sees it. */
-export interface PredictedCustomer {
-  customerId: string | null
-  value: string | null
-  [member: string]: unknown
-}
-
-const byValue = (a: PredictedCustomer, b: PredictedCustomer) =>
-  Number(b.value ?? -Infinity) - Number(a.value ?? -Infinity) || (a.customerId! < b.customerId! ? 1 : -1)
-
-/** All customers with what is expected of them, the one of most value first; none where no model was fitted. */
-export function shownCustomers(
-  rows: readonly CustomerRow[],
-  outlooks: readonly Outlook[],
-  perUnit: number
-): PredictedCustomer[] {
-  return outlooks
-    .map((outlook, i): PredictedCustomer => {
-      const { tx, T, z, ...row } = rows[i]!
-      return { ...row, tx: tx / perUnit, T: T / perUnit, z: decimalOrNull(z), ...shownOutlook(outlook) }
-    })
-    .sort(byValue)
-}
