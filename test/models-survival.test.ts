@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { readCsv } from '../scripts/load/csv.js'
-import { statsOf } from '../src/metrics/models/stats.js'
+import { statsOf, statsOfCounts } from '../src/metrics/models/stats.js'
 import {
   cumulativeIncidence,
   incidenceAt,
@@ -21,6 +22,16 @@ t.test('quantiles interpolate between order statistics', async t => {
   t.match(statsOf([10, 9, -1]), { median: 9, min: -1 }, 'sorted as numbers')
   const nothing = { n: 0, mean: null, median: null, p25: null, p75: null, p90: null, min: null, max: null }
   t.same(statsOf([]), nothing)
+  t.same(statsOfCounts(new Map()), nothing)
+})
+
+t.test('numbers that are counted are the same sample', async t => {
+  const same = fc.property(fc.array(fc.integer({ min: 0, max: 40 })), values => {
+    const counts = new Map<number, number>()
+    for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+    return isDeepStrictEqual(statsOfCounts(counts), statsOf(values))
+  })
+  t.doesNotThrow(() => fc.assert(same))
 })
 
 t.test('completed and open durations', async t => {

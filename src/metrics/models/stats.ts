@@ -1,4 +1,4 @@
-import { fsum, quantileSorted } from 'd3-array'
+import { bisectRight, fsum, quantileSorted } from 'd3-array'
 
 /** What a sample of numbers looks like; everything but `n` is null where it is empty. */
 export interface Stats {
@@ -37,5 +37,32 @@ export function statsOf(values: ArrayLike<number>): Stats {
     p90: quantile(sorted, 0.9),
     min: sorted[0] ?? null,
     max: sorted.at(-1) ?? null
+  }
+}
+
+/** Describes a sample of whole numbers, told by how often each of them is in it. */
+export function statsOfCounts(counts: ReadonlyMap<number, number>): Stats {
+  const different = [...counts].sort(([a], [b]) => a - b)
+  let [n, sum] = [0, 0]
+  const upTo = different.map(([value, times]) => {
+    sum += value * times
+    return (n += times)
+  })
+  const nth = (i: number) => different[bisectRight(upTo, i)]![0]
+  const quantileAt = (p: number) => {
+    if (n === 0) return null
+    const h = (n - 1) * p
+    const below = nth(Math.floor(h))
+    return below + (nth(Math.ceil(h)) - below) * (h - Math.floor(h))
+  }
+  return {
+    n,
+    mean: n === 0 ? null : sum / n,
+    median: quantileAt(0.5),
+    p25: quantileAt(0.25),
+    p75: quantileAt(0.75),
+    p90: quantileAt(0.9),
+    min: different[0]?.[0] ?? null,
+    max: different.at(-1)?.[0] ?? null
   }
 }

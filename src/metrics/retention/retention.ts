@@ -18,7 +18,7 @@ import {
 } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { Count } from '../rate.js'
-import { members, orderDays, periodsOf, sums, type Period, type RetentionRow } from './sql.js'
+import { activePeriods, members, periodsOf, sums, type Period, type RetentionRow } from './sql.js'
 import { givenPeriod, retentionOf, retentionValue, type RetentionValue } from './value.js'
 
 const parameters = {
@@ -107,7 +107,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     frame,
     cuts,
     {
-      ctes: orderDays(ctx, query),
+      ctes: activePeriods(ctx, query),
       by: ['cohort', 'period'],
       counts: sums,
       members,

@@ -1,4 +1,4 @@
-import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
+import sql, { raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { orders } from '../../resources/orders/resource.js'
@@ -40,56 +40,57 @@ export interface RetentionRow extends Numbers {
   noFxRate: number
 }
 
-// A day with orders of a customer among the others of the same one.
-const among = raw('partition by g.id order by g.period, g.day')
-const groups = raw('partition by g.id order by g.period groups between 1 preceding and 1 preceding')
+// What a customer is grouped by, told beside each order in the order of the window.
+const keysOf = (keys: readonly string[], groupedBy: RetentionQuery['groupedBy']) =>
+  keys.map(key =>
+    groupedBy === 'first'
+      ? `, first_value(p.${key}) over w as ${key}`
+      : `, last_value(p.${key}) over (w rows between unbounded preceding and unbounded following) as ${key}`
+  )
 
-function keysOf({ cuts }: RetentionQuery, of: (key: Sql) => Sql): Sql {
-  const keys = cuts.dimensions.map((_, i) => sql`, ${of(raw(`key_${i + 1}`))} as ${raw(`key_${i + 1}`)}`)
-  return keys.length > 0 ? join(keys, '') : empty
-}
-
-/** Days with orders: `facts`, one for each customer and local day. */
-export function orderDays(ctx: Context, query: RetentionQuery): Sql {
-  const { frame, interval, inactiveDays, groupedBy } = query
+/** Periods in which customers were active: `facts`, one for each of both, from one sort of each customer's orders. */
+export function activePeriods(ctx: Context, query: RetentionQuery): Sql {
+  const { frame, interval, inactiveDays, groupedBy, cuts } = query
   const { ctes, bought } = boughtSql(ctx, query)
   const today = localDay(frame.timeZone, sql`${frame.asOf}::timestamptz`)
-  const order = raw(groupedBy === 'first' ? 'b.ordered_at, b.id' : 'b.ordered_at desc, b.id desc')
-  const sorted = raw(groupedBy === 'first' ? 'g.day' : 'g.day desc')
+  const keys = cuts.dimensions.map((_, i) => `key_${i + 1}`)
+  // The orders before those of a period are of this period too, but for the first: the least period of them is the one
+  // before, as the greatest of those after is the next one.
   return sql`
-    ${ctes}, days as materialized (
-      select b.customer_id as id, b.day, ${bucketOf(interval, frame, raw('b.day'))} as period, count(*) as orders,
+    ${ctes}, active as (
+      select b.customer_id as id, b.period, count(*) as orders, count(distinct b.day) as days,
         count(b.amount) as with_amount, count(b.brought) as valued, sum(b.brought) as brought,
-        min(b.ordered_at) as first_at ${keysOf(query, key => sql`(array_agg(b.${key} order by ${order}))[1]`)}
-      from (${bought}) b group by b.customer_id, b.day
-    ), told as (
-      select g.id, g.day, g.period, g.orders, g.with_amount, g.valued, g.brought,
-        lag(g.day) over (${among}) as day_before, lag(g.period) over (${among}) as period_before,
-        first_value(g.period) over (${groups}) as last_active, min(g.period) over (partition by g.id) as cohort,
-        max(g.day) over (partition by g.id) as last_day, min(g.first_at) over (partition by g.id) as first_at
-        ${keysOf(query, key => sql`first_value(g.${key}) over (partition by g.id order by ${sorted})`)}
-      from days g where ${isKept(ctx, raw('g.id'))}
+        min(b.cohort) as cohort, min(b.period_before) as period_before, max(b.period_after) as period_after,
+        min(b.first_at) as first_at, max(b.day) as last_day,
+        string_agg(b.gap::text, ',') filter (where b.gap > 0) as gaps
+        ${raw(keys.map(key => `, (array_agg(b.${key}))[1] as ${key}`).join(''))}
+      from (
+        select p.customer_id, p.period, p.day, p.amount, p.brought, p.ordered_at,
+          first_value(p.period) over w as cohort, lag(p.period) over w as period_before,
+          lead(p.period) over w as period_after, p.day - lag(p.day) over w as gap,
+          min(p.ordered_at) over (partition by p.customer_id) as first_at ${raw(keysOf(keys, groupedBy).join(''))}
+        from (select o.*, ${bucketOf(interval, frame, raw('o.day'))} as period from (${bought}) o) p
+        window w as (partition by p.customer_id order by p.period, p.day ${raw(keys.length > 0 ? ', p.ordered_at, p.id' : '')})
+      ) b group by b.customer_id, b.period
     ), facts as materialized (
-      select g.*, g.day_before is null as first, g.day - g.day_before as gap,
-        g.period is distinct from g.period_before as begins,
-        g.last_active is not distinct from (g.period - interval '${raw(steps[interval])}')::date as stayed,
-        ${bucketOf(interval, frame, raw('g.last_day'))} = g.period as last,
-        ${today} - g.last_day >= ${inactiveDays}::int as inactive,
-        true ${inPeriod(raw('g.first_at'), frame)} as chosen
-      from told g
+      select g.id, g.cohort, g.period, g.orders, g.days, g.with_amount, g.valued, g.brought, g.gaps,
+        g.cohort = g.period as first, coalesce(g.period_after = g.period, true) as last,
+        g.period_before is not distinct from (g.period - interval '${raw(steps[interval])}')::date as stayed,
+        ${today} - g.last_day >= ${inactiveDays}::int as inactive, true ${inPeriod(raw('g.first_at'), frame)} as chosen
+        ${raw(keys.map(key => `, g.${key}`).join(''))}
+      from active g where ${isKept(ctx, raw('g.id'))}
     )`
 }
 
 /** Conditions on the facts that are counted. */
 export const members: Record<string, Sql> = {
-  active: raw('f.begins'),
-  retained: raw('f.begins and f.stayed'),
-  cohortActive: raw('f.chosen and f.begins'),
-  cohortLast: raw('f.chosen and f.begins and f.last'),
+  active: raw('true'),
+  retained: raw('f.stayed'),
+  cohortActive: raw('f.chosen'),
+  cohortLast: raw('f.chosen and f.last'),
   customers: raw('f.chosen and f.first'),
-  repeaters: raw('f.chosen and f.first and f.last_day > f.day'),
-  inactive: raw('f.chosen and f.first and f.inactive'),
-  orderDays: raw('f.chosen')
+  repeaters: raw('f.chosen and f.first and (f.days > 1 or not f.last)'),
+  inactive: raw('f.chosen and f.last and f.inactive')
 }
 
 /** What else is said of the facts of one cohort and period. */
@@ -97,12 +98,13 @@ export const sums = sql`
   sum(f.brought)::text as revenue, (sum(f.brought) filter (where f.stayed))::text as "revenueRetained",
   (sum(f.brought) filter (where f.chosen))::text as "cohortRevenue",
   coalesce(sum(f.orders) filter (where f.chosen), 0)::int as orders,
+  coalesce(sum(f.days) filter (where f.chosen), 0)::int as "orderDays",
   coalesce(sum(f.orders - f.with_amount), 0)::int as "missingAmount",
   coalesce(sum(f.with_amount - f.valued), 0)::int as "noFxRate", (
     select json_object_agg(u.gap, u.n)
     from (
-      select x.gap, count(*) as n from unnest(array_agg(f.gap) filter (where f.chosen and f.gap is not null)) as x(gap)
-      group by x.gap
+      select x.gap, count(*) as n
+      from string_to_table(string_agg(f.gaps, ',') filter (where f.chosen), ',') as x(gap) group by x.gap
     ) u
   ) as gaps`
 

@@ -11,7 +11,7 @@ import {
   Type,
   type Static
 } from '../../kernel/schema.js'
-import { statsOf } from '../models/stats.js'
+import { statsOfCounts } from '../models/stats.js'
 import { shownDecimal } from '../models/exact.js'
 import { described } from '../parameters.js'
 import { Count, Rate, rate } from '../rate.js'
@@ -198,10 +198,12 @@ function periodsIn(rows: readonly RetentionRow[], assembly: Assembly): Retention
   })
 }
 
-function daysBetween(rows: readonly RetentionRow[]): number[] {
-  return rows.flatMap(({ gaps }) =>
-    Object.entries(gaps ?? {}).flatMap(([days, n]) => Array.from({ length: n }, () => Number(days)))
-  )
+function daysBetween(rows: readonly RetentionRow[]): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const { gaps } of rows)
+    for (const [days, n] of Object.entries(gaps ?? {}))
+      counts.set(Number(days), (counts.get(Number(days)) ?? 0) + n)
+  return counts
 }
 
 /** Puts what was counted of cohorts and periods together. */
@@ -213,7 +215,7 @@ export function retentionOf(rows: readonly RetentionRow[], assembly: Assembly): 
     total(rows, r => r.repeaters),
     customers
   )
-  const gaps = statsOf(daysBetween(rows))
+  const gaps = statsOfCounts(daysBetween(rows))
   if (customers === 0) for (const name of ['repeatRate', 'inactive/share']) reason(`/${name}`, 'no_customers')
   if (gaps.n === 0) reason('/daysBetweenOrders', 'no_repeat_order')
   behind('/customers', rows, 'customers')
