@@ -140,6 +140,11 @@ function factsSql(ctx: Context, request: Asked, frame: Frame, cuts: Cuts, curren
     )`
 }
 
+// A cost of a span has a row for each day. Counted apart: to tell all facts apart would sort the leads as well.
+const costsThat = (met: Sql) => sql`(
+    select count(distinct x.id)::int from unnest(array_agg(f.id) filter (where not f.captured and ${met})) as x(id)
+  )`
+
 const counts = sql`
   ${shown(sql`sum(f.cost)`)} as cost, ${shown(sql`sum(f.cost) / nullif(count(*) filter (where f.captured), 0)`)} as "costPerLead",
   ${shown(sql`sum(f.cost) / nullif(count(*) filter (where f.qualified), 0)`)} as "costPerQualifiedLead", (
@@ -149,8 +154,7 @@ const counts = sql`
       group by x.campaign
     ) u
   ) as "spendWithoutLeads",
-  (count(distinct f.id) filter (where not f.captured and f.cost is null))::int as "noFxRate",
-  (count(distinct f.id) filter (where not f.captured))::int as "costCount"`
+  ${costsThat(raw('f.cost is null'))} as "noFxRate", ${costsThat(raw('true'))} as "costCount"`
 
 const members = {
   leads: raw('f.captured'),
