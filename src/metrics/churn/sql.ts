@@ -64,18 +64,18 @@ function spans({ frame, cuts }: ChurnQuery, first: Sql): Sql {
 
 /** Completed calendar months between two days. */
 export const monthsBetween = (from: Sql, to: Sql) => {
-  const months = sql`((extract(year from ${to}) - extract(year from ${from})) * 12
-    + extract(month from ${to}) - extract(month from ${from}))::int`
+  const months = sql`((date_part('year', ${to}) - date_part('year', ${from})) * 12
+    + date_part('month', ${to}) - date_part('month', ${from}))::int`
   return sql`(${months} - ((${from} + make_interval(months => ${months}))::date > ${to})::int)`
 }
 
 /** As of an earlier recording a subscription `t` ends when it was known to end then: `k.end_date` where `k.found`. */
 export const knownEnd = (ctx: Context, knownAt: string) => sql`
   left join lateral (
-    select true as found, (c.before ->> 'endDate')::date as end_date from record_changes c
+    select count(*) > 0 as found, (array_agg((c.before ->> 'endDate')::date order by c.version))[1] as end_date
+    from record_changes c
     where t.updated_at > ${knownAt}::timestamptz and c.workspace_id = ${ctx.workspaceId}
       and c.resource = 'subscription' and c.record_id = t.id and c.at > ${knownAt}::timestamptz and c.before ? 'endDate'
-    order by c.version limit 1
   ) k on true`
 
 /** What a subscription `t` brings in a month, which has 30.4375 days. */
