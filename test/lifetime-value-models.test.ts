@@ -212,6 +212,11 @@ if (hasReference) {
       if (!page.page.hasMore) break
     }
     t.equal(new Set(pages.map(c => c.customerId)).size, expected.customers, 'every customer on one page')
+    const unvalued = { ...asked, currency: 'XAF' }
+    const first = await value(unvalued, key)
+    const second = await value({ ...unvalued, after: first.page.nextCursor }, key)
+    t.equal(first.customers[0].value, null)
+    t.ok(second.customers[0].customerId < first.customers.at(-1).customerId, 'pages go on without a value')
     const ids = new Map<string, string>()
     for (let after = ''; ;) {
       const { body } = await send('GET', `/v1/contacts?limit=200${after}`)
