@@ -16,19 +16,17 @@ function then(ctx: Context, frame: Frame, field: string, cast: string): Sql {
   return sql`case when l.updated_at > greatest(l.created_at, ${moment}) then ${before}::${raw(cast)} else ${column} end`
 }
 
-/** When the lead `l` was given up as of the figure, null where it was not: nothing else became of it after that. */
-export function givenUpAt(ctx: Context, frame: Frame): Sql {
+/** Whether the lead `l` was given up as of the figure: nothing else became of it after that. */
+export function givenUp(ctx: Context, frame: Frame): Sql {
   const asOf = sql`${frame.asOf}::timestamptz`
   const at = (field: string) => sql`(${then(ctx, frame, field, 'timestamptz')})`
-  return sql`(
-    select case when g.at <= ${asOf} and not exists (
+  return sql`coalesce((
+    select g.at <= ${asOf} and not exists (
       select from (values ${at('workingAt')}, ${at('nurturingAt')}, ${at('qualifiedAt')}, ${at('convertedAt')}) s(at)
       where s.at > g.at and s.at <= ${asOf}
-    ) then g.at end from (values ${at('unqualifiedAt')}) g(at))`
+    ) from (values ${at('unqualifiedAt')}) g(at)
+  ), false)`
 }
-
-/** Whether it was. */
-export const givenUp = (ctx: Context, frame: Frame): Sql => sql`(${givenUpAt(ctx, frame)} is not null)`
 
 /** The deal that the lead `l` had as of the figure: it came with it, or was converted by then. */
 export const dealThen = (ctx: Context, frame: Frame): Sql => sql`(${then(ctx, frame, 'dealId', 'uuid')})`

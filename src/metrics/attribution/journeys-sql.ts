@@ -9,7 +9,7 @@ import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
 import { openedThen } from '../deals/facts.js'
 import { dealState, lastValues } from '../deal-state.js'
-import { givenUpAt, linked } from '../lead-then.js'
+import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 import { recordsThen } from '../records-then.js'
 
@@ -46,15 +46,15 @@ function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
       ${inPeriod(moment, frame)}`
 }
 
-// Leads that never had a deal: given up, which ends their journey, or still on their way.
+// Leads that never had a deal: given up, or still on their way.
 function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
   const { asOf, knownAt } = frame
   const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
   return sql`
-    select l.id, case when g.at is null then 'open' else 'unqualified' end as outcome, l.id as lead_id,
-      null as primary_contact_id, null as opened_at, g.at as until, null as amount, null as value
+    select l.id, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
+      null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value
       ${cuts.bucket(raw('l.captured_at'))} ${keys.length > 0 ? join(keys, '') : empty}
-    from ${recordsThen(ctx, frame, leads, 'l')} cross join lateral (select ${givenUpAt(ctx, frame)} as at) g
+    from ${recordsThen(ctx, frame, leads, 'l')}
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
       and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not (${linked(ctx, frame)} and exists (
         select from deals d

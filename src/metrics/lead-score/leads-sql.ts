@@ -7,6 +7,7 @@ import type { Cuts } from '../counted.js'
 import { dealState } from '../deal-state.js'
 import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, type Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 
 /** What came of a lead. */
 export interface OutcomeQuery {
@@ -62,7 +63,7 @@ export function settledSql(ctx: Context, query: LearningQuery): Sql {
     select f.values, f.outcome, f.train, f.test from (
       select l.id, l.captured_at, ${valuesSql(values)}, ${outcomeColumns(ctx, query)},
         ${train ?? sql`null::boolean`} as train, ${test ?? sql`null::boolean`} as test
-      from leads l ${values.joins} where ${asked(ctx, frame, filter)}
+      from ${recordsThen(ctx, frame, leads, 'l')} ${values.joins} where ${asked(ctx, frame, filter)}
     ) f
     where (f.outcome or f.closed) ${train && test ? sql`and (f.train or f.test)` : empty}
     order by f.captured_at, f.id limit ${limit}`
@@ -85,5 +86,5 @@ export const valuesOfLeads = (
   { frame, values, filter }: Pick<LearningQuery, 'frame' | 'values' | 'filter'>,
   portion: Portion
 ): Sql => sql`
-  select l.id, ${valuesSql(values)} from leads l ${values.joins}
+  select l.id, ${valuesSql(values)} from ${recordsThen(ctx, frame, leads, 'l')} ${values.joins}
   where ${asked(ctx, frame, filter)} ${portionSql(portion)}`

@@ -7,6 +7,7 @@ import { leads } from '../../resources/leads/resource.js'
 import { scoringFilter, scoringRules } from '../../resources/scoring-rules/resource.js'
 import { touches } from '../../resources/touches/resource.js'
 import type { Frame } from '../period.js'
+import { recordsThen } from '../records-then.js'
 import { asked, portionSql, type Portion } from './leads-sql.js'
 
 /** A rule as it is written. */
@@ -31,19 +32,17 @@ export interface RuledRow {
 }
 
 /** The rules that count. */
-export const rulesSql = (ctx: Context, { knownAt }: Frame): Sql => sql`
-  select r.id, r.field, r.condition, r.points, r."group", r.half_life_days as "halfLifeDays" from scoring_rules r
-  where ${visible(ctx, scoringRules, 'r')} and r.deleted_at is null and r.created_at <= ${knownAt}::timestamptz
+export const rulesSql = (ctx: Context, frame: Frame): Sql => sql`
+  select r.id, r.field, r.condition, r.points, r."group", r.half_life_days as "halfLifeDays"
+  from ${recordsThen(ctx, frame, scoringRules, 'r')}
+  where ${visible(ctx, scoringRules, 'r')} and r.deleted_at is null and r.created_at <= ${frame.knownAt}::timestamptz
   order by r.id`
 
 const timed = { activities, touches } as const
 
 // Every record that matches gives points, the fewer the longer ago it was.
-function faded(
-  ctx: Context,
-  { asOf, knownAt }: Frame,
-  { field, condition, points, halfLifeDays }: Rule
-): Sql {
+function faded(ctx: Context, frame: Frame, { field, condition, points, halfLifeDays }: Rule): Sql {
+  const { asOf, knownAt } = frame
   const [root, ...rest] = field.split('.')
   const resource = timed[root as keyof typeof timed]
   authorize(ctx, resource.permissions.read)
@@ -53,7 +52,7 @@ function faded(
   const halvings = sql`least((${age})::float8 / ${halfLifeDays}::float8, 1000)`
   const left = halfLifeDays === null ? raw('1') : sql`power(2::float8, -${halvings})`
   return sql`(
-    select coalesce(sum(${points}::float8 * ${left}), 0) from ${raw(`"${resource.table}" a`)}
+    select coalesce(sum(${points}::float8 * ${left}), 0) from ${recordsThen(ctx, frame, resource, 'a')}
     where ${visible(ctx, resource, 'a')} and a.deleted_at is null and a.lead_id = l.id
       and a.occurred_at <= ${asOf}::timestamptz and a.created_at <= ${knownAt}::timestamptz
       and ${filterSql(ctx, resource, 'a', inner)})`
@@ -80,5 +79,5 @@ export function ruledSql(ctx: Context, { frame, rules, filter, columns }: RuledQ
   return sql`
     select l.id, array[${points.length > 0 ? join(points, ', ') : empty}]::float8[] as points
       ${columns ? sql`, ${columns}` : empty}
-    from leads l where ${asked(ctx, frame, filter)} ${portionSql(portion)}`
+    from ${recordsThen(ctx, frame, leads, 'l')} where ${asked(ctx, frame, filter)} ${portionSql(portion)}`
 }
