@@ -80,20 +80,17 @@ export function churnFacts(ctx: Context, query: ChurnQuery): Sql {
   const first = sql`(
     select min(x.start_date) from ${recordsThen(ctx, frame, subscriptions, 'x')}
     where ${visible(ctx, subscriptions, 'x')} and x.deleted_at is null)`
-  const whole = spans({ ...query, cuts: { ...cuts, interval: undefined } }, first)
-  const rateDay = sql`(select w.last from (${whole}) w)`
-  const { ctes, converted } = conversion(ctx, frame, currency, rateDay)
+  const { ctes, converted } = conversion(ctx, frame, currency, first)
   return sql`
     ${ctes}, subscribed as materialized (
       select t.id, t.customer_id, t.start_date, t.end_date,
-        t.recurring_amount is null as missing, ${converted(sql`(${monthly})`, raw('t.currency'), rateDay)} as monthly
-        ${cuts.keys}
+        t.recurring_amount is null as missing, t.currency, ${monthly} as own ${cuts.keys}
       from ${recordsThen(ctx, frame, subscriptions, 't')} ${cuts.joins}
       where ${visible(ctx, subscriptions, 't')} and t.deleted_at is null
         and t.created_at <= ${frame.knownAt}::timestamptz and ${filter}
         and ${isKept(ctx, raw('t.customer_id'))}
     ), facts as materialized (
-      select s.*, e.ended, o.since is not null and s.start_date < o.since as at_start,
+      select s.*, ${converted(raw('s.own'), raw('s.currency'), raw('o.last'))} as monthly, e.ended, o.since is not null and s.start_date < o.since as at_start,
         case when s.start_date < o.since then ${monthsBetween(raw('s.start_date'), raw('o.since'))} else 0 end as entry,
         ${monthsBetween(raw('s.start_date'), raw('case when e.ended then s.end_date else o.until end'))} as exit
         ${cuts.interval ? sql`, ${bucketOf(cuts.interval, frame, raw('o.bucket'))} as bucket` : empty}
