@@ -19,7 +19,7 @@ import { IntervalParameter } from './buckets.js'
 import { numberOf } from './charts/of-figure.js'
 import { counted, cutsOf, type Numbers } from './counted.js'
 import { CurrencyParameter } from './currency.js'
-import { figure, type Answered } from './figure.js'
+import { figure, type Answered, type WorkOut } from './figure.js'
 import { GroupAtParameter, GroupByParameter } from './groups.js'
 import { customersAnswer, pageOf, placeOf } from './lifetime-value-page.js'
 import {
@@ -196,14 +196,17 @@ function pageAsked({ given, place }: Asked): CustomerPage | undefined {
   throw refused(place, idle, `${idle} goes with customers=true.`, 'not_allowed')
 }
 
-async function predicted(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+async function predicted(ctx: Context, request: Asked, frame: Frame): Promise<WorkOut<Value>> {
   const page = pageAsked(request)
-  const { customers, value, ...found } = await predict(ctx, request, frame, page)
-  return {
-    ...found,
-    value: value as Value,
-    more: { ...found.more, ...(page && pageOf(customers, page.size)) },
-    warnings: warningsOf(found.excluded as { missingAmount: number; noFxRate: number }, request.given.basis)
+  const work = await predict(ctx, request, frame, page)
+  return async stop => {
+    const { customers, value, ...found } = await work(stop)
+    return {
+      ...found,
+      value: value as Value,
+      more: { ...found.more, ...(page && pageOf(customers, page.size)) },
+      warnings: warningsOf(found.excluded as { missingAmount: number; noFxRate: number }, request.given.basis)
+    }
   }
 }
 
@@ -219,7 +222,11 @@ interface Found extends Summary, Numbers {
 }
 
 /** Answers a request. */
-export async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+export async function answer(
+  ctx: Context,
+  request: Asked,
+  frame: Frame
+): Promise<Answered<Value> | WorkOut<Value>> {
   refuseIdle(request)
   if ((request.given.method ?? 'historic') !== 'historic') return predicted(ctx, request, frame)
   const { currency = frame.baseCurrency, margin = 1, groupAt, basis } = request.given

@@ -30,9 +30,12 @@ export async function worthOf(
 ): Promise<Worth> {
   const { margin = 1, currency, ltvMethod } = given
   const ever = { ...frame, from: null, to: null }
-  const by = async (method: (typeof methods)[number]) =>
-    (await lifetimeValue(ctx, { given: { method, margin, ...(currency && { currency }) }, place }, ever))
-      .value
+  const stop = ctx.gone?.() ?? new AbortController().signal
+  const by = async (method: (typeof methods)[number]) => {
+    const asked = { given: { method, margin, ...(currency && { currency }) }, place }
+    const found = await lifetimeValue(ctx, asked, ever)
+    return (typeof found === 'function' ? await found(stop) : found).value
+  }
   const simple = await by('simple')
   const rate = simple.ordersPerMonth ?? null
   const value = known(simple.averageOrderValue)

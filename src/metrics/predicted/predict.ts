@@ -135,11 +135,11 @@ interface Part {
 
 /** Fits the models of all parts, each to its own customers; where they cannot be the simple method stands beside. */
 async function fillIn(
-  ctx: Context,
   request: Asked,
   parts: readonly Part[],
   customers: string,
-  page: CustomerPage | undefined
+  page: CustomerPage | undefined,
+  stop: AbortSignal
 ): Promise<PredictedCustomer[]> {
   const { unit = 'week', holdoutDays } = request.given
   const task = {
@@ -149,7 +149,7 @@ async function fillIn(
     settings: settingsOf(request),
     page
   }
-  const { predictions, shown } = await inBackground('customerModels', task, ctx.gone?.())
+  const { predictions, shown } = await inBackground('customerModels', task, stop)
   parts.forEach(({ row, notes, value }, i) => {
     const { fitted, refused: refusals, expected } = predictions[i]!
     for (const [model, why] of Object.entries(refusals)) notes.reason(`/${model}`, why)
@@ -175,13 +175,13 @@ async function fillIn(
   return shown
 }
 
-/** Lifetime value by a method that looks ahead. */
+/** Reads what a method that looks ahead learns from; lifetime value by it is worked out from that. */
 export async function predict(
   ctx: Context,
   request: Asked,
   frame: Frame,
   page: CustomerPage | undefined
-): Promise<Prediction> {
+): Promise<(stop: AbortSignal) => Promise<Prediction>> {
   const { method, basis, currency = frame.baseCurrency, holdoutDays = 0, unit = 'week' } = request.given
   const { resource, zone } = basisOf(basis, frame)
   authorize(ctx, resource.permissions.read)
@@ -216,15 +216,14 @@ export async function predict(
     }
   })
   const [totals] = found.rows as [ModelTotals]
-  const customers = models ? await fillIn(ctx, request, parts, totals.customerRows!, page) : []
   const { missingAmount, noFxRate } = totals
-  return {
+  return async stop => ({
     value: found.value,
-    customers,
+    customers: models ? await fillIn(request, parts, totals.customerRows!, page, stop) : [],
     parameters: { currency, calibrationEnd, unit },
     counts: { orders: totals.orders, customers: totals.customers },
     excluded: { missingAmount, noFxRate },
     reasons: found.reasons,
     more: { currency, ...found.more }
-  }
+  })
 }
