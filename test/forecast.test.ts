@@ -5,6 +5,8 @@ import t, { type Test } from 'tap'
 import { loadTenant } from '../scripts/load/tenant-a.js'
 import { closeTo, figure, loaded } from './helpers/reference.js'
 import { edgeCase } from './helpers/expected.js'
+import { done, makeDeal, makePipeline, type Visit } from './helpers/funnel.js'
+import { workspaceOf } from './helpers/workspace.js'
 
 type Json = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- figures are read freely
 
@@ -104,6 +106,24 @@ t.test('groups have all deals of the whole, and numbers those behind them', asyn
     )
   t.equal(explain.value.deals.ids.length, value.deals)
   t.equal(explain.value.overdue.deals.ids.length, value.overdue.deals)
+})
+
+t.test('a deal that stands at the mean of won ones is behind the numbers', async t => {
+  const { request } = await workspaceOf(app, 'mean')
+  const pipeline = await makePipeline(request, ['a', 'won:won'])
+  const won: Visit[] = [['a', '2025-01-01T00:00:00Z'], ['won', '2025-02-01T00:00:00Z']] // prettier-ignore
+  await makeDeal(request, pipeline, won, { amount: '100', currency: 'EUR' })
+  const open = await makeDeal(request, pipeline, [['a', '2025-03-01T00:00:00Z']])
+  for (const [missingAmount, wanted] of [
+    ['mean_won', '100'],
+    ['exclude', null]
+  ] as const) {
+    // prettier-ignore
+    const asked = { ...window, deals: 'open', missingAmount, explain: true, currency: 'EUR' }
+    const { value, explain } = await done(request('POST', '/v1/metrics/forecast', asked))
+    t.equal(value.amount, wanted)
+    t.same(explain.value.dealsWithValue.ids, wanted === null ? [] : [open])
+  }
 })
 
 t.test('the back-test of windows that are over', async t => {

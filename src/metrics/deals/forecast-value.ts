@@ -129,14 +129,15 @@ function methodReasons(told: MethodValue, deals: readonly OpenDeal[], pointer: s
 }
 
 function explained(
-  row: Found | undefined,
+  rows: readonly Found[],
   stages: readonly IndexedStage[],
   value: Value,
   { missingAmount }: Settings,
   { ids }: Notes
 ) {
   // An unknown amount is that of the won deals where there are some.
-  const valued = missingAmount === 'mean_won' && row?.wonValues ? 'convertible' : 'valued'
+  const isMean = missingAmount === 'mean_won' && rows.some(r => r.n === 0 && r.wonValues !== null)
+  const valued = isMean ? 'convertible' : 'valued'
   for (const name of ['openDeals', 'deals'] as const) ids(`/${name}`, name)
   for (const name of ['amount', 'dealsWithValue'] as const) ids(`/${name}`, valued)
   for (const name of ['overdue', 'undated', 'outside'] as const) ids(`/${name}/deals`, name)
@@ -223,7 +224,7 @@ export function forecastOf({ moments, pipeline, settings }: Asked, rows: readonl
   if (closedWon.value === null) notes.reason('/closedWon/value', 'nothing_valued')
   if (newBusiness.value === null)
     notes.reason('/newBusiness/value', horizon === null ? 'no_end' : 'nothing_valued')
-  explained(row, stages, value, settings, notes)
+  explained(rows, stages, value, settings, notes)
   const lacks: Lacks = {
     missingAmount: deals.filter(d => d.lack === 'missingAmount').length,
     noFxRate: deals.filter(d => d.lack === 'noFxRate').length,
