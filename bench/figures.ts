@@ -155,6 +155,7 @@ async function run(client: pg.Client, url: string, child: ChildProcess): Promise
   await getsMeanwhile(large.key, ids, undefined)
   await getsMeanwhile(large.key, ids, 'funnel')
   await getsMeanwhile(large.key, ids, 'lifetime-value?method=bg_nbd')
+  await getsMeanwhile(large.key, ids, 'forecast?deals=open')
   process.stdout.write(`memory after all: ${memoryOf(child)}\n`)
 }
 
