@@ -1,0 +1,73 @@
+import t from 'tap'
+import { testApp } from './helpers/app.js'
+import { done, makeDeal, makePipeline } from './helpers/funnel.js'
+import { workspaceOf, type Json } from './helpers/workspace.js'
+
+const app = await testApp(t, { RATE_LIMIT: '0' })
+const asOf = '2025-06-01T00:00:00Z'
+const euros = (amount: string) => ({ amount, currency: 'EUR' })
+
+/** A workspace of its own, and what its figures answer with the ids behind their numbers. */
+async function newWorld(name: string) {
+  const { request, make } = await workspaceOf(app, name)
+  const figure = (name: string, more: object = {}): Promise<Json> =>
+    done(request('POST', `/v1/metrics/${name}`, { asOf, explain: true, ...more }))
+  const company = (name: string) => make('companies', { name })
+  return { request, make, figure, company }
+}
+
+type World = Awaited<ReturnType<typeof newWorld>>
+
+/** Makes deals that are won, each of a lead that was touched by channels day by day before. */
+async function sellerIn({ request, make }: World) {
+  const pipeline = await makePipeline(request, ['New', 'won:won', 'lost:lost'])
+  return async (channels: string[], fields: object, end = 'won') => {
+    const history = [['New', '2025-01-20T00:00:00Z'], [end, '2025-02-01T00:00:00Z']] as const // prettier-ignore
+    const dealId = await makeDeal(request, pipeline, history, { openedAt: history[0][1], ...fields })
+    const leadId = await make('leads', { lastName: 'Lead', capturedAt: '2025-01-01T00:00:00Z', status: 'converted', dealId }) // prettier-ignore
+    for (const [i, channel] of channels.entries())
+      await make('touches', { leadId, channel, occurredAt: `2025-01-0${i + 1}T00:00:00Z` })
+    return dealId
+  }
+}
+
+t.test('behind a credit are the deals that its model gives the key a part of', async t => {
+  const world = await newWorld('journeys')
+  const sell = await sellerIn(world)
+  const first = await sell(['ads', 'mail'], euros('100'))
+  const second = await sell(['mail', 'fair', 'web', 'direct'], euros('50'))
+  const third = await sell(['web', 'web'], euros('7'))
+  await sell(['radio', 'web'], euros('9'), 'lost')
+  await world.make('costs', { channel: 'direct', category: 'marketing', date: '2025-01-05', ...euros('3') })
+  const { value, explain } = await world.figure('attribution')
+  const behind = (model: string): Json => {
+    const m = (value.models as Json[]).findIndex(found => found.model === model)
+    const of = value.models[m].credits as Json[]
+    return Object.fromEntries(
+      of.map(({ key }, i) => {
+        const { conversions, value: worth } = explain.value.models[m].credits[i]
+        t.same(worth, conversions, 'the same behind deals and value')
+        return [key, conversions.ids as string[]]
+      })
+    )
+  }
+  const mail = [first, second].sort()
+  const web = [second, third].sort()
+  t.same(
+    behind('first'),
+    { ads: [first], mail: [second], web: [third], direct: [] },
+    'a cost alone is no credit'
+  )
+  t.same(behind('last'), { mail: [first], direct: [second], web: [third] })
+  t.same(behind('last_non_direct'), { mail: [first], web, direct: [] })
+  const all = { ads: [first], mail, fair: [second], direct: [second], web }
+  for (const model of ['linear', 'position', 'w_shaped', 'time_decay', 'shapley']) t.same(behind(model), all, model) // prettier-ignore
+  t.same(behind('markov'), { ...all, radio: [] }, 'a key of lost journeys alone has credit and no deal')
+
+  const cut = { models: ['first'], interval: 'month', groupBy: ['amount'] }
+  const parts = await world.figure('attribution', cut)
+  const group = (parts.groups as Json[]).findIndex(g => Number(g.key.amount) === 100)
+  const month = (parts.groups[group].buckets as Json[]).findIndex(b => b.label === '2025-02')
+  t.match(parts.groups[group].buckets[month].value.models, [{ credits: [{ key: 'ads', conversions: 1 }] }])
+  t.same(parts.explain.groups[group].buckets[month].value.models[0].credits[0].value.ids, [first])
+})
