@@ -71,3 +71,28 @@ t.test('behind a credit are the deals that its model gives the key a part of', a
   t.match(parts.groups[group].buckets[month].value.models, [{ credits: [{ key: 'ads', conversions: 1 }] }])
   t.same(parts.explain.groups[group].buckets[month].value.models[0].credits[0].value.ids, [first])
 })
+
+t.test('customers are behind lifetime values, and no number of orders has their ids', async t => {
+  const { figure, company, make } = await newWorld('orders')
+  const [often, once] = [await company('often'), await company('once')]
+  for (const [companyId, day] of [
+    [often, '01-10'],
+    [often, '01-10'],
+    [often, '02-03'],
+    [once, '01-31']
+  ])
+    // prettier-ignore
+    await make('orders', { companyId, orderedAt: `2025-${day}T10:00:00Z`, ...euros('30') })
+  const both = [often, once].sort()
+  const parts = { groupBy: ['companyId'], interval: 'month' }
+  for (const method of ['historic', 'simple', 'bg_nbd']) {
+    const { value, explain, groups } = await figure('lifetime-value', { ...parts, method })
+    t.match(value, { customers: 2, orders: 4, orderDays: 3 }, method)
+    t.same(explain.value.customers.ids, both)
+    t.same(explain.value.averageOrderValue.ids, both)
+    const oftens = (groups as Json[]).findIndex(g => g.key.companyId === often)
+    t.same(explain.groups[oftens].value.customers.ids, [often])
+    for (const of of [explain, explain.buckets[0], explain.groups[oftens], explain.groups[oftens].buckets[0]])
+      t.notOk('orders' in of.value || 'orderDays' in of.value, method)
+  }
+})
