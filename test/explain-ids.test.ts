@@ -96,3 +96,32 @@ t.test('customers are behind lifetime values, and no number of orders has their 
       t.notOk('orders' in of.value || 'orderDays' in of.value, method)
   }
 })
+
+t.test('only months that are over as of the figure tell of rates', async t => {
+  const { figure, company, make } = await newWorld('months')
+  const [stays, leaves] = [await company('stays'), await company('leaves')]
+  for (const [companyId, day] of [
+    [stays, '03-10'],
+    [leaves, '03-10'],
+    [stays, '04-05'],
+    [stays, '04-06'],
+    [stays, '04-07'],
+    [stays, '05-02']
+  ])
+    // prettier-ignore
+    await make('orders', { companyId, orderedAt: `2025-${day}T10:00:00Z`, ...euros('30') })
+  const rates = async (asOf: string, more: object = {}) => {
+    const { value, parameters } = await figure('lifetime-value', { method: 'simple', asOf, ...more })
+    return [value.ordersPerMonth, value.monthlyChurn, parameters.calibrationEnd] as unknown[]
+  }
+  const marchOnly = [1, null, '2025-04-30']
+  t.same(await rates('2025-04-30T00:00:01Z'), marchOnly)
+  t.same(await rates('2025-04-30T23:59:59.999Z'), marchOnly)
+  t.same(await rates('2025-04-30T12:00:00Z', { calibrationEnd: '2025-04-30' }), marchOnly, 'as was answered')
+  const april = [5 / 3, 0.5]
+  t.same(await rates('2025-05-01T00:00:00Z'), [...april, '2025-05-01'])
+  t.same(await rates('2025-05-01T00:00:00Z', { calibrationEnd: '2025-04-30' }), [...april, '2025-04-30'])
+  const east = { timeZone: 'Asia/Tokyo' }
+  t.same(await rates('2025-04-30T15:00:00Z', east), [...april, '2025-05-01'], 'where it is over already')
+  t.same(await rates('2025-04-30T14:59:59Z', east), marchOnly)
+})

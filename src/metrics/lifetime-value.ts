@@ -124,7 +124,7 @@ const definition = [
   'By subscriptions an order is a payment: the recurring amount at the beginning of each interval in which one runs, from',
   'its start date until before its end date, on the dates of the workspace.',
   '`simple` looks ahead with constant rates: order value, order days in a month that has any, and churn, the share of',
-  'those months with none in the next one; only months that are over count. By subscriptions the average',
+  'those months with none in the next one; only months that are over by `asOf` count. By subscriptions the average',
   'payment and its frequency are those of what runs on the last day of each customer, at the rates of the last day that counts, and churn is',
   'the share of completed months of customers at whose end none of their subscriptions ran any more, at most 1; one that',
   'follows another without a day between goes on.',
