@@ -125,3 +125,35 @@ t.test('only months that are over as of the figure tell of rates', async t => {
   t.same(await rates('2025-04-30T15:00:00Z', east), [...april, '2025-05-01'], 'where it is over already')
   t.same(await rates('2025-04-30T14:59:59Z', east), marchOnly)
 })
+
+t.test('churn tells the ids of the buckets of its groups', async t => {
+  const { figure, company, make } = await newWorld('club')
+  const companyId = await company('member')
+  const subscribe = (plan: string, endDate: string | null, recurringAmount: string | null = '10') =>
+    make('subscriptions', { companyId, plan, startDate: '2025-01-01', endDate, recurringAmount, ...(recurringAmount && { currency: 'EUR' }) }) // prettier-ignore
+  const [gone, stays, other] = [await subscribe('a', '2025-02-10'), await subscribe('a', null), await subscribe('b', '2025-01-20')] // prettier-ignore
+  const asked = { from: '2025-01-01', to: '2025-04-01', interval: 'month', groupBy: ['plan'] }
+  const { explain, buckets, knownAt } = await figure('churn', asked)
+  const behind = (part: Json) => [part.value.subscriptions.ids, part.value.ended.ids] as unknown[]
+  const ofA = [gone, stays].sort()
+  t.same(behind(explain.groups[0] as Json), [ofA, [gone]])
+  t.same([0, 1, 2].map(i => behind(explain.groups[0].buckets[i] as Json)), [[ofA, []], [ofA, [gone]], [[stays], []]]) // prettier-ignore
+  t.same(behind(explain.groups[1] as Json), [[other], [other]])
+  t.same(behind(explain.groups[1].buckets[0] as Json), [[other], [other]])
+  t.same(behind(explain.groups[1].buckets[2] as Json), [[], []])
+  t.equal(buckets.length, 3)
+  t.same(behind(explain.buckets[1] as Json), [ofA, [gone]])
+  for (const pointer of [
+    '/groups/0/value/ended',
+    '/groups/0/buckets/1/value/ended',
+    '/buckets/1/value/ended'
+  ]) {
+    // prettier-ignore
+    const before = JSON.stringify([pointer, '00000000-0000-7000-8000-000000000000'])
+    const explainAfter = Buffer.from(before).toString('base64url')
+    const { formula: _formula, ...rest } = (await figure('churn', { ...asked, explainAfter, knownAt }))
+      .explain as Json
+    const wanted = pointer.slice(1).split('/').reduceRight<unknown>((of, name) => ({ [name]: of }), { ids: [gone], nextCursor: null }) // prettier-ignore
+    t.same(rest, wanted, 'only the number of the cursor')
+  }
+})
