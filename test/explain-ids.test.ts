@@ -157,3 +157,43 @@ t.test('churn tells the ids of the buckets of its groups', async t => {
     t.same(rest, wanted, 'only the number of the cursor')
   }
 })
+
+t.test('costs and customers are behind what new customers cost, in groups too', async t => {
+  const world = await newWorld('customers')
+  const { figure, company, make } = world
+  const sell = await sellerIn(world)
+  const [steel, paper, wood] = [await company('Steel'), await company('Paper'), await company('Wood')]
+  await sell(['ads', 'mail'], { companyId: steel, ...euros('100') })
+  await sell(['mail'], { companyId: paper, ...euros('50') })
+  await sell([], { companyId: wood })
+  const spend = (channel: string | null, date: string) =>
+    make('costs', { channel, category: 'marketing', date, ...euros('30') })
+  const [early, ads, radio, office] = [await spend('ads', '2024-12-10'), await spend('ads', '2025-02-01'), await spend('radio', '2025-02-03'), await spend(null, '2025-02-04')] // prettier-ignore
+  const asked = { groupBy: ['channel'], model: 'first', interval: 'month' }
+  const { value, groups, explain, knownAt } = await figure('acquisition-cost', asked)
+  const behind = (part: Json) => [part.value.cost.ids, part.value.newCustomers.ids, part.value.cac.ids] as unknown[] // prettier-ignore
+  t.match(value, { cost: '120', newCustomers: 3 })
+  const everybody = [steel, paper, wood].sort()
+  t.same(behind(explain as Json), [[early, ads, radio, office].sort(), everybody, everybody])
+  const place = (channel: string | null) => (groups as Json[]).findIndex(g => g.key.channel === channel)
+  const group = (channel: string | null) => behind(explain.groups[place(channel)] as Json)
+  t.same(group('ads'), [[early, ads].sort(), [steel], [steel]])
+  t.same(group('mail'), [[], [paper], [paper]])
+  t.same(group('radio'), [[radio], [], []])
+  t.same(group(null), [[office], [wood], [wood]])
+  const month = (label: string) => (groups[0].buckets as Json[]).findIndex(b => b.label === label)
+  const cell = (label: string) => behind(explain.groups[place('ads')].buckets[month(label)] as Json)
+  t.same(cell('2024-12'), [[early], [], []], 'before there was a lead')
+  t.equal(groups[place('ads')].buckets[month('2024-12')].value.cost, '30')
+  t.same(cell('2025-02'), [[ads], [steel], [steel]])
+
+  const pointer = `/groups/${place('ads')}/value/cost`
+  const explainAfter = Buffer.from(JSON.stringify([pointer, [early, ads].sort()[0]])).toString('base64url')
+  const rest = await figure('acquisition-cost', { ...asked, explainAfter, knownAt })
+  const { formula: _formula, ...left } = rest.explain as Json
+  const second = { ids: [[early, ads].sort()[1]], nextCursor: null }
+  t.same(left, { groups: { [place('ads')]: { value: { cost: second } } } }, 'a page of it')
+  const linear = await figure('acquisition-cost', { ...asked, model: 'linear' })
+  const mail = (linear.groups as Json[]).findIndex(g => g.key.channel === 'mail')
+  t.same(linear.explain.groups[mail].value.newCustomers.ids, [steel, paper].sort())
+})

@@ -1,6 +1,6 @@
 import { numberOf } from '../charts/of-figure.js'
 import { Big } from 'big.js'
-import sql from 'sql-template-tag'
+import sql, { raw } from 'sql-template-tag'
 import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { Enum, Integer, List, Number as AnyNumber, Share } from '../../kernel/schema.js'
@@ -197,6 +197,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     lookbackDays: given.lookbackDays,
     pipelineId: given.pipelineId,
     filter: filtered(ctx, deals, 'd', request),
+    subject: raw('d.id'),
     withLeads: Object.keys(given.filter ?? {}).length === 0
   }
   const parts: Part[] = []
