@@ -197,3 +197,75 @@ t.test('costs and customers are behind what new customers cost, in groups too', 
   const mail = (linear.groups as Json[]).findIndex(g => g.key.channel === 'mail')
   t.same(linear.explain.groups[mail].value.newCustomers.ids, [steel, paper].sort())
 })
+
+t.test('what was spent without a lead', async t => {
+  const { figure, make } = await newWorld('campaigns')
+  const [good, idle] = [await make('campaigns', { name: 'Good', channel: 'ads' }), await make('campaigns', { name: 'Idle', channel: 'ads' })] // prettier-ignore
+  await make('leads', { lastName: 'Lead', campaignId: good, capturedAt: '2025-01-10T00:00:00Z' })
+  const spend = (campaignId: string | null, from: string, to: string) =>
+    make('costs', { campaignId, category: 'marketing', from, to, ...euros('40'), ...(!campaignId && { channel: 'tv' }) }) // prettier-ignore
+  const [used, wasted, nobodys] = [await spend(good, '2025-01-30', '2025-02-02'), await spend(idle, '2025-01-01', '2025-01-04'), await spend(null, '2025-01-01', '2025-01-02')] // prettier-ignore
+  const asked = { interval: 'month', groupBy: ['campaignId'] }
+  const { value, explain, buckets, groups } = await figure('cost-per-lead', asked)
+  t.equal(value.spendWithoutLeads, '80')
+  const behind = (part: Json) => part.value.spendWithoutLeads.ids as string[]
+  t.same(behind(explain as Json), [wasted, nobodys].sort())
+  t.same([0, 1].map(i => behind(explain.buckets[i] as Json)), [[wasted, nobodys].sort(), [used]], 'no lead came in February') // prettier-ignore
+  t.same(
+    (buckets as Json[]).slice(0, 2).map(b => b.value.spendWithoutLeads as string),
+    ['80', '20']
+  )
+  const group = (id: string | null) => explain.groups[(groups as Json[]).findIndex(g => g.key.campaignId === id)] as Json // prettier-ignore
+  t.same(
+    [good, idle, null].map(id => behind(group(id))),
+    [[], [wasted], [nobodys]]
+  )
+  t.same(
+    [0, 1].map(i => behind(group(good).buckets[i] as Json)),
+    [[], [used]]
+  )
+  t.notOk('costPerLead' in explain.value, 'what is worked out of them has none')
+})
+
+t.test('sums and shares tell whose they are', async t => {
+  const { figure, company, make } = await newWorld('sums')
+  const [often, once, poor] = [await company('often'), await company('once'), await company('poor')]
+  const order = (companyId: string, day: string, worth: object = euros('30')) =>
+    make('orders', { companyId, orderedAt: `2025-${day}T10:00:00Z`, ...worth })
+  await order(often, '01-10')
+  await order(often, '02-03')
+  await order(once, '01-31')
+  await order(poor, '01-05', {})
+  await order(poor, '05-30', {})
+  const retention = await figure('retention')
+  const { value } = retention.explain
+  t.same([value.inactive.share, value.inactive.n].map(n => n.ids as string[]), [[often, once].sort(), [often, once].sort()]) // prettier-ignore
+  t.equal(retention.value.inactive.share, 2 / 3)
+  const [cohort] = retention.value.cohorts as Json[]
+  t.match(cohort!.cells, [{ active: 3, revenue: '60' }, { active: 1, revenue: '30' }, { active: 0, revenue: '0' }]) // prettier-ignore
+  const cells = [0, 1, 2, 4].map(i => value.cohorts[0].cells[i].revenue.ids as string[])
+  t.same(cells, [[often, once].sort(), [often], [], []])
+  t.same(value.periods[1].revenueBefore.ids, [often, once].sort())
+  t.same(value.periods[1].revenueRetained.ids, [often])
+
+  const subscribe = (endDate: string | null, recurringAmount: string | null) =>
+    make('subscriptions', { companyId: once, plan: 'a', startDate: '2025-01-01', endDate, recurringAmount, ...(recurringAmount && { currency: 'EUR' }) }) // prettier-ignore
+  const [runs, ended, unknown] = [await subscribe(null, '10'), await subscribe('2025-02-10', '5'), await subscribe('2025-02-10', null)] // prettier-ignore
+  const churn = await figure('churn')
+  t.match(churn.value.recurring, { total: '15', ended: '5' })
+  const { recurring } = churn.explain.value
+  t.same([recurring.total.ids, recurring.ended.ids, recurring.churn.ids], [[runs, ended].sort(), [ended], [ended]]) // prettier-ignore
+  t.same(churn.explain.value.ended.ids, [ended, unknown].sort())
+
+  const world = await newWorld('leads')
+  const sell = await sellerIn(world)
+  await sell([], euros('1'))
+  const leads = (await done(world.request('GET', '/v1/leads'))).data as Json[]
+  await world.make('leads', { lastName: 'Other', capturedAt: '2025-01-01T00:00:00Z' })
+  const funnel = await world.figure('lead-funnel', { maturedDays: [10, 60] })
+  t.match(funnel.value.matured, [{ wonWithin: 0 }, { wonWithin: 1, rate: { value: 0.5 } }])
+  t.same(
+    [0, 1].map(i => funnel.explain.value.matured[i].rate.ids as string[]),
+    [[], [leads[0]!.id]]
+  )
+})

@@ -164,7 +164,9 @@ function valueOf(
     for (const name of ['grossRevenueRetention', 'netRevenueRetention'])
       reason(`/${name}`, begins ? 'nobody_at_start' : 'no_start')
   ids('/subscriptions', [row])
-  for (const pointer of ['/ended', '/share', '/recurring/ended']) ids(pointer, [row], 'ended')
+  for (const pointer of ['/ended', '/share']) ids(pointer, [row], 'ended')
+  ids('/recurring/total', [row], 'valued')
+  for (const pointer of ['/recurring/ended', '/recurring/churn']) ids(pointer, [row], 'endedValued')
   for (const pointer of ['/grossRevenueRetention', '/netRevenueRetention']) ids(pointer, [row], 'atStart')
   return {
     subscriptions: all,
