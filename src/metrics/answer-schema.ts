@@ -61,7 +61,7 @@ export function answerOf(
       warnings: Type.Array(Warning),
       explain: Type.Optional(
         JsonValue(
-          'With `explain`: the formula; and where the answer has a number, its `ids` and `nextCursor`.'
+          'With `explain`: the formula; and where the answer has a number that tells them, its `ids` and `nextCursor`.'
         )
       )
     },

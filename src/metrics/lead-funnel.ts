@@ -99,7 +99,7 @@ function valueOf(row: Numbers, maturedDays: readonly number[], { reason, ids }: 
     matured: maturedDays.map((days, i) => {
       const old = count(`matured${i}`)
       ids(`/matured/${i}/leads`, [row], `matured${i}`)
-      ids(`/matured/${i}/wonWithin`, [row], `soon${i}`)
+      for (const name of ['wonWithin', 'rate']) ids(`/matured/${i}/${name}`, [row], `soon${i}`)
       if (old === 0) reason(`/matured/${i}/rate`, 'none_matured')
       return { days, leads: old, wonWithin: count(`soon${i}`), rate: rate(count(`soon${i}`), old) }
     })

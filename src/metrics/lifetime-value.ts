@@ -124,15 +124,16 @@ const definition = [
   'By subscriptions an order is a payment: the recurring amount at the beginning of each interval in which one runs, from',
   'its start date until before its end date, on the dates of the workspace.',
   '`simple` looks ahead with constant rates: order value, order days in a month that has any, and churn, the share of',
-  'those months with none in the next one; only months that are over count. By subscriptions the average payment and its',
-  'frequency are those of what runs on the last day of each customer, at the rates of the last day that counts, and churn is',
-  'the share of completed months of customers at whose end none of their subscriptions ran any more, at most 1; one that',
-  'follows another without a day between goes on.',
+  'those months with none in the next one; only months that are over by `asOf` count. By subscriptions the average',
+  'payment and its frequency are those of what runs on the last day of each customer, at the rates of the last day that',
+  'counts, and churn is the share of completed months of customers at whose end none of their subscriptions ran any',
+  'more, at most 1; one that follows another without a day between goes on.',
   '`bg_nbd` fits how often customers come and leave (BG/NBD) and what they pay (Gamma-Gamma) to their order days until',
   '`calibrationEnd`: x order days after the first, tx from the first to the last, T from the first to the end, z the',
   'mean value of those after the first. With fewer than 100 customers or 30 repeaters, or where the search for the',
   'parameters does not end, it says why and the simple method stands beside it. `holdoutDays` compares with what came.',
-  'Both find the rates, or the models, of each bucket and group from its own customers alone: those do not add up.'
+  'Both find the rates, or the models, of each bucket and group from its own customers alone: those do not add up.',
+  'The ids behind a number are customers; `orders` and `orderDays` count something else and have none.'
 ].join(' ')
 
 const formula = [
@@ -172,7 +173,7 @@ function valueOf(found: Summary, reason: (pointer: string, code: string) => void
   }
 }
 
-const behindAll = ['/customers', '/orders', '/orderDays', '/totalPerCustomer', '/ordersPerCustomer']
+const behindAll = ['/customers', '/totalPerCustomer', '/ordersPerCustomer']
 const behindValued = ['/customersWithValue', '/total', '/mean', '/averageOrderValue']
 
 function warningsOf(

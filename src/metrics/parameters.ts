@@ -46,7 +46,7 @@ export const commonParameters = {
   timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's."),
   explain: described(
     Bool(),
-    `Adds \`explain\`: the formula, and at the place of each number the first ${mostIds} ids behind it.`,
+    `Adds \`explain\`: the formula, and at the place of a number the first ${mostIds} ids behind it, where the figure tells them.`,
     false
   ),
   explainAfter: described(

@@ -142,8 +142,7 @@ export function asksOf({ pipeline: { id: pipelineId } }: Place): Ask[] {
       {
         groupBy: byOrder,
         adds: /^\/(customers|customersWithValue|orders|orderDays|total)$/,
-        zoneless: /^\/(customers|customersWithValue|orders|total|totalPerCustomer|mean)$/,
-        several: /\/(orders|orderDays)$/
+        zoneless: /^\/(customers|customersWithValue|orders|total|totalPerCustomer|mean)$/
       }
     ),
     ask(
@@ -152,7 +151,6 @@ export function asksOf({ pipeline: { id: pipelineId } }: Place): Ask[] {
       {
         groupBy: byOrder,
         adds: /^\/(customers|customersWithValue|orders|orderDays)$/,
-        several: /\/(orders|orderDays)$/,
         zoneless: /^\/(customers|orders)$/
       }
     ),
@@ -162,7 +160,6 @@ export function asksOf({ pipeline: { id: pipelineId } }: Place): Ask[] {
       {
         groupBy: [['plan'], ['owner.name']],
         adds: /^\/(customers|customersWithValue|orders|orderDays|total)$/,
-        several: /\/(orders|orderDays)$/,
         zoneless: /^\/customers$/
       }
     ),

@@ -116,7 +116,7 @@ export function idsBehind({ explain }: Json): Map<string, string[]> {
   return found
 }
 
-const measure = /meanCycleDays$|PerCustomer$|PerMonth$|Retention$|Churn$/
+const measure = /meanCycleDays$|PerCustomer$|PerMonth$|Retention$|Churn$|inactive\/share$|recurring\/churn$/
 
 /** Numbers that are not as many as the ids behind them. */
 export interface Unlike {

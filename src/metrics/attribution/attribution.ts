@@ -1,6 +1,6 @@
 import { numberOf } from '../charts/of-figure.js'
 import { Big } from 'big.js'
-import sql from 'sql-template-tag'
+import sql, { raw } from 'sql-template-tag'
 import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { Enum, Integer, List, Number as AnyNumber, Share } from '../../kernel/schema.js'
@@ -26,7 +26,7 @@ import {
 } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { attributionOf, warningsOf } from './assemble.js'
-import { creditsOf } from './credits.js'
+import { creditedRows, creditsOf } from './credits.js'
 import { costWarnings } from '../cost/cost-days.js'
 import { costSql, type CostRow } from './costs-sql.js'
 import { attributionData, fromData } from './data.js'
@@ -82,7 +82,9 @@ const definition = [
   '`w_shaped` credits the last touch before the lead was made, and before the deal was. `markov` counts touches of one',
   'key in a row once where it remembers more than one. A deal without an amount, or without a rate for it, is a',
   'conversion of no value and is in `excluded`. Costs are those of the period by the campaign or its channel; no record',
-  'is unknown, not 0; they are not told apart by groups. Attribution shares credit, it does not measure cause.'
+  'is unknown, not 0; they are not told apart by groups. Attribution shares credit, it does not measure cause.',
+  'The ids behind a credit are the won deals that the model gives the key a part of. Markov shares all of them by what',
+  'the key does to the whole: there they are the won deals whose journey has the key, and a key that is in none may have credit.'
 ].join(' ')
 
 const formula = [
@@ -105,19 +107,20 @@ function explained(rows: readonly JourneyRow[], { ids }: Notes<JourneyRow>): voi
   ids('/censored', censored)
 }
 
-/** The journeys behind a credit are those with a touch of its key. */
+/** The journeys behind a credit are those that the model gives its key a part of. */
 function explainedCredits(
   value: AttributionValue,
   rows: readonly JourneyRow[],
+  halfLifeDays: number | undefined,
   { ids }: Notes<JourneyRow>
 ): void {
-  const { attributed } = sorted(rows)
-  value.models.forEach(({ credits }, m) =>
+  value.models.forEach(({ model, credits }, m) => {
+    const behind = creditedRows(rows, model, halfLifeDays)
     credits.forEach(({ key }, i) => {
-      const behind = attributed.filter(r => r.path!.includes(key))
-      for (const name of ['conversions', 'value']) ids(`/models/${m}/credits/${i}/${name}`, behind)
+      for (const name of ['conversions', 'value'])
+        ids(`/models/${m}/credits/${i}/${name}`, behind.get(key) ?? [])
     })
-  )
+  })
 }
 
 /** The facts of one cut, and the value that the models are to fill in. */
@@ -176,7 +179,7 @@ async function fillIn(
     Object.assign(value, shown)
     if (!request.given.explain) return
     explained(rows, notes)
-    explainedCredits(value, rows, notes)
+    explainedCredits(value, rows, request.given.halfLifeDays, notes)
   })
 }
 
@@ -194,6 +197,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     lookbackDays: given.lookbackDays,
     pipelineId: given.pipelineId,
     filter: filtered(ctx, deals, 'd', request),
+    subject: raw('d.id'),
     withLeads: Object.keys(given.filter ?? {}).length === 0
   }
   const parts: Part[] = []

@@ -24,6 +24,8 @@ export interface JourneyQuery {
   pipelineId: string | undefined
   /** A condition on the deals `d`. */
   filter: Sql
+  /** Whose id stands for a deal `d`. */
+  subject: Sql
   /** Whether leads that never had a deal count: a filter is about deals alone. */
   withLeads: boolean
 }
@@ -37,7 +39,7 @@ function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
   const opened = sql`(${openedThen({ ctx, frame })})`
   const moment = sql`case when w.kind = 'open' then ${opened} else w.at end`
   return sql`
-    select d.id, w.kind as outcome, d.lead_id, d.primary_contact_id, ${opened} as opened_at, w.at as until,
+    select d.id, ${query.subject} as subject, w.kind as outcome, d.lead_id, d.primary_contact_id, ${opened} as opened_at, w.at as until,
       case when w.kind = 'won' then v.amount end as amount, case when w.kind = 'won' then ${worth} end as value
       ${cuts.bucket(moment)} ${cuts.keys}
     from deals d ${cuts.joins} ${dealState(ctx, frame, pipelineId)}
@@ -51,7 +53,7 @@ function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
   const { asOf, knownAt } = frame
   const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
   return sql`
-    select l.id, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
+    select l.id, l.id as subject, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
       null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value
       ${cuts.bucket(raw('l.captured_at'))} ${keys.length > 0 ? join(keys, '') : empty}
     from ${recordsThen(ctx, frame, leads, 'l')}
@@ -100,7 +102,7 @@ export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
   return sql`${ctes}, subjects as materialized (
     ${dealSubjects(ctx, query, worth)} ${withLeads ? sql`union all ${leadSubjects(ctx, query)}` : empty}
   ), facts as materialized (
-    select s.id, s.outcome, case when s.outcome <> 'open' then coalesce(j.path, '{}') end as path,
+    select s.subject as id, s.outcome, case when s.outcome <> 'open' then coalesce(j.path, '{}') end as path,
       ${won(raw('j.direct'))} as direct, ${won(raw('j.ages'))} as ages, ${won(raw('j.lead_touch'))} as lead_touch,
       ${won(raw('j.deal_touch'))} as deal_touch, s.amount, s.value ${raw(cutBy.map(c => `, s.${c}`).join(''))}
     from subjects s

@@ -164,7 +164,9 @@ function valueOf(
     for (const name of ['grossRevenueRetention', 'netRevenueRetention'])
       reason(`/${name}`, begins ? 'nobody_at_start' : 'no_start')
   ids('/subscriptions', [row])
-  for (const pointer of ['/ended', '/share', '/recurring/ended']) ids(pointer, [row], 'ended')
+  for (const pointer of ['/ended', '/share']) ids(pointer, [row], 'ended')
+  ids('/recurring/total', [row], 'valued')
+  for (const pointer of ['/recurring/ended', '/recurring/churn']) ids(pointer, [row], 'endedValued')
   for (const pointer of ['/grossRevenueRetention', '/netRevenueRetention']) ids(pointer, [row], 'atStart')
   return {
     subscriptions: all,
@@ -207,7 +209,15 @@ function warningsOf({ missingAmount, noFxRate, spells }: ChurnRow, horizon: numb
 interface Parts {
   buckets?: unknown
   groups?: { buckets?: unknown }[]
-  explain?: object
+  explain?: { groups?: Record<string, object> }
+}
+
+// Both have ids of each group: the cut those of its buckets besides.
+function explainedBoth(whole: NonNullable<Parts['explain']>, cut: NonNullable<Parts['explain']>) {
+  const groups = Object.entries({ ...cut.groups, ...whole.groups }).map(
+    ([i, group]) => [i, { ...cut.groups?.[i], ...group }] as const
+  )
+  return { ...cut, ...whole, ...(groups.length > 0 && { groups: Object.fromEntries(groups) }) }
 }
 
 // The same subscriptions in the same groups, so these are in the same order.
@@ -217,7 +227,7 @@ function withBuckets(whole: Parts, cut: Parts): Parts {
     ...(whole.groups && {
       groups: whole.groups.map((group, i) => ({ ...group, buckets: cut.groups![i]!.buckets }))
     }),
-    ...(whole.explain && { explain: { ...cut.explain, ...whole.explain } })
+    ...(whole.explain && { explain: explainedBoth(whole.explain, cut.explain!) })
   }
 }
 

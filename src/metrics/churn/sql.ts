@@ -125,6 +125,8 @@ export const counts = sql`
 export const members: Record<string, Sql> = {
   ended: raw('f.ended'),
   atStart: raw('f.at_start'),
+  valued: raw('f.monthly is not null'),
+  endedValued: raw('f.ended and f.monthly is not null'),
   missingAmount: raw('f.missing'),
   noFxRate: raw('not f.missing and f.monthly is null')
 }

@@ -13,6 +13,7 @@ import { ModelName } from '../attribution/schema.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, cutsOf, type Cuts, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
+import { cursorOf, Explanation } from '../explain.js'
 import { figure, type Answered } from '../figure.js'
 import {
   commonParameters,
@@ -69,6 +70,7 @@ const definition = [
   'cost the figure is unknown, null; a recorded 0 is 0.',
   'Groups are channels or campaigns with their costs; the model named shares each new customer among the touches of the',
   'lead of the first deal, so that their number is a fraction; those without a touch are in the group without a value.',
+  'The ids behind it are those of the customers that the model gives the group a part of, as `attribution` has it.',
   'Payback divides the cost by what a customer brings in a month, from the orders of all customers known by `asOf`; the',
   'lifetime value is compared only where its method is named. A filter picks deals before anything is counted.'
 ].join(' ')
@@ -146,15 +148,20 @@ async function groupsOf(
   reasons: Record<string, string>
 ) {
   const asked = groupsAsked(request)
-  if (!asked) return { more: {}, warnings: [] }
+  if (!asked) return { more: {}, explained: {}, warnings: [] }
   for (const resource of [leads, touches]) authorize(ctx, resource.permissions.read)
   const { groups, warnings } = await creditedGroups(ctx, request, frame, {
     ...asked,
     filter,
     costs: costsAsked
   })
-  const valueOf = (pointer: string, spent: CreditedCost) =>
-    acquisitionOf(
+  const explanation = new Explanation(cursorOf(request))
+  const valueOf = (pointer: string, { ids, ...spent }: CreditedCost) => {
+    if (request.given.explain) {
+      explanation.add(`${pointer}/cost`, ids.cost)
+      for (const name of ['newCustomers', 'cac']) explanation.add(`${pointer}/${name}`, ids.newCustomers)
+    }
+    return acquisitionOf(
       { ...spent, unknown: 'no_cost_recorded' },
       worth,
       request.given.ltvMethod ?? null,
@@ -162,7 +169,8 @@ async function groupsOf(
         reasons[pointer + at] = code
       }
     )
-  const shown = groups.map(({ key, label, total, buckets: cells }, i) => ({
+  }
+  const shown = groups.map(({ key, label, total, bucket }, i) => ({
     key: { [asked.name]: key },
     label,
     value: valueOf(`/groups/${i}/value`, total),
@@ -172,11 +180,11 @@ async function groupsOf(
         to,
         label,
         complete,
-        value: valueOf(`/groups/${i}/buckets/${n}/value`, cells.get(from) ?? { cost: null, newCustomers: 0 })
+        value: valueOf(`/groups/${i}/buckets/${n}/value`, bucket(from))
       }))
     })
   }))
-  return { more: { groups: shown }, warnings }
+  return { more: { groups: shown }, explained: explanation.found, warnings }
 }
 
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<AcquisitionValue>> {
@@ -214,7 +222,12 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   return {
     parameters: { currency },
     value,
-    more: { currency, ...more, ...grouped.more },
+    more: {
+      currency,
+      ...more,
+      ...grouped.more,
+      ...(given.explain && { explain: { ...(more.explain as object), ...grouped.explained } })
+    },
     counts: { newCustomers },
     excluded: { noFxRate, noCustomer: nobody },
     reasons,

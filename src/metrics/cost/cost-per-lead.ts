@@ -11,6 +11,7 @@ import { IntervalParameter } from '../buckets.js'
 import { counted, cutsOf, type Cuts, type Notes, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
 import { dimension } from '../dimensions.js'
+import { idColumns, type ExplainRequest } from '../explain.js'
 import { figure, type Answered } from '../figure.js'
 import { GroupByParameter } from '../groups.js'
 import { qualification } from '../lead-funnel-sql.js'
@@ -112,6 +113,8 @@ interface Found extends Numbers {
   spendWithoutLeads: string | null
   noFxRate: number
   costCount: number
+  /** With `explain`: the ids behind `spendWithoutLeads`. */
+  idleCosts?: Numbers['ids']
 }
 
 function factsSql(ctx: Context, request: Asked, frame: Frame, cuts: Cuts, currency: string): Sql {
@@ -157,6 +160,21 @@ const counts = sql`
   ) as "spendWithoutLeads",
   ${costsThat(raw('f.cost is null'))} as "noFxRate", ${costsThat(raw('true'))} as "costCount"`
 
+/** The costs of campaigns without a lead in the same cut, which no condition on a fact tells. */
+function idleCosts(given: ExplainRequest): Sql {
+  const [ids] = idColumns(given, { costs: sql`true` })
+  if (!ids) return empty
+  return sql`, (
+    select ${ids} from (
+      select unnest(u.ids) as id from (
+        select array_agg(x.id) as ids
+        from unnest(array_agg(f.id), array_agg(f.campaign), array_agg(f.captured)) as x(id, campaign, captured)
+        group by x.campaign having not bool_or(x.captured)
+      ) u
+    ) f
+  ) as "idleCosts"`
+}
+
 const members = {
   leads: raw('f.captured'),
   qualified: raw('f.qualified'),
@@ -177,6 +195,7 @@ function told(value: Value, unknown: string, reason: Reason): Value {
 function valueOf(row: Found, { reason, ids }: Notes<Found>): Value {
   const { cost, leads: n, qualified, costPerLead, costPerQualifiedLead, spendWithoutLeads } = row
   ids('/cost', [row], 'costs')
+  ids('/spendWithoutLeads', [{ ...row, ids: row.idleCosts }], 'costs')
   ids('/leads', [row], 'leads')
   ids('/qualified', [row], 'qualified')
   const found = { cost, leads: n, qualified, costPerLead, costPerQualifiedLead, spendWithoutLeads }
@@ -189,7 +208,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   const cuts = cutsOf(ctx, leads, 'l', request, frame)
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, cuts, {
     ctes: factsSql(ctx, request, frame, cuts, currency),
-    counts,
+    counts: sql`${counts} ${idleCosts(request.given)}`,
     members,
     value: (rows, notes) => valueOf(rows[0]!, notes)
   })

@@ -1,14 +1,15 @@
 import { Big } from 'big.js'
-import sql, { raw, type Sql } from 'sql-template-tag'
+import sql, { join, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
 import { campaigns } from '../../resources/campaigns/resource.js'
 import { deals } from '../../resources/deals/resource.js'
 import { warningsOf } from '../attribution/assemble.js'
-import { creditsOf } from '../attribution/credits.js'
+import { creditedRows, creditsOf } from '../attribution/credits.js'
 import { journeyFacts, told } from '../attribution/journeys-sql.js'
 import { read, sorted, type JourneyRow } from '../attribution/read.js'
 import { bucketOf, type Interval } from '../buckets.js'
-import { counted, cutsOf } from '../counted.js'
+import { counted, cutsOf, type Numbers } from '../counted.js'
+import { idColumns, type ExplainRequest } from '../explain.js'
 import { labelsOf } from '../groups.js'
 import type { AttributionModel, ModelCredits } from '../models/attribution.js'
 import type { Request } from '../parameters.js'
@@ -19,10 +20,14 @@ import { laterDeals } from './new-customers.js'
 /** What customers are shared among. */
 export type CreditedBy = 'channel' | 'campaign'
 
-/** What was spent on a channel or campaign, and how many new customers it is credited with. */
+/** Lists of ids, each as far as a page of them goes. */
+type Ids = readonly (readonly string[] | null | undefined)[]
+
+/** What was spent on a channel or campaign, and how many new customers it is credited with; whose both are. */
 export interface CreditedCost {
   cost: Big | null
   newCustomers: number
+  ids: { cost: Ids; newCustomers: Ids }
 }
 
 /** A channel or campaign, over all and by the first day of a bucket. */
@@ -30,7 +35,12 @@ export interface CreditedGroup {
   key: string | null
   label: string
   total: CreditedCost
-  buckets: ReadonlyMap<string, CreditedCost>
+  bucket(from: string): CreditedCost
+}
+
+interface CreditedRequest extends ExplainRequest {
+  interval?: Interval
+  currency?: string
 }
 
 interface CostRow {
@@ -39,38 +49,49 @@ interface CostRow {
   bucket: string | null
   whole: boolean
   cost: string | null
+  ids?: Numbers['ids']
 }
 
 async function costsBy(
   ctx: Context,
   query: CostDaysQuery,
   by: CreditedBy,
-  interval: Interval | undefined
+  { interval, ...given }: CreditedRequest
 ): Promise<CostRow[]> {
   const { ctes, rows } = costDays(ctx, query)
+  const ids = idColumns(given, { all: sql`true` })
   const bucket: Sql = interval ? bucketOf(interval, query.frame, raw('s.day')) : raw('null::date')
   return ctx.db.query<CostRow>(sql`
     with ${ctes}, keyed as (
-      select ${raw(by === 'channel' ? 's.channel' : 's.campaign_id::text')} as key, ${bucket} as bucket, s.cost
+      select s.id, ${raw(by === 'channel' ? 's.channel' : 's.campaign_id::text')} as key, ${bucket} as bucket, s.cost
       from (${rows}) s
     )
-    select key, bucket, grouping(bucket) = 1 as whole, sum(cost)::text as cost
-    from keyed group by grouping sets ((key), (key, bucket))`)
+    select f.key, f.bucket, grouping(f.bucket) = 1 as whole, ${join([sql`sum(f.cost)::text as cost`, ...ids], ', ')}
+    from keyed f group by grouping sets ((f.key), (f.key, f.bucket))`)
 }
 
-/** The credit of each key; those without a touch are nobody's. */
-function creditOf(rows: readonly JourneyRow[], keys: readonly (string | null)[], { credits }: ModelCredits) {
-  const found = new Map<string | null, number>()
-  const add = (key: string | null, n: number) => void found.set(key, (found.get(key) ?? 0) + n)
-  for (const { key, conversions } of credits) add(keys[key]!, conversions)
-  const without = sorted(rows).unattributed.reduce((n, r) => n + r.all, 0)
-  if (without > 0) add(null, without)
+interface Credit {
+  newCustomers: number
+  rows: readonly JourneyRow[]
+}
+
+/** The credit of each key, and the journeys behind it; those without a touch are nobody's. */
+function creditOf(
+  rows: readonly JourneyRow[],
+  keys: readonly (string | null)[],
+  { model, credits }: ModelCredits
+): Map<string | null, Credit> {
+  const behind = creditedRows(rows, model)
+  const found = new Map<string | null, Credit>()
+  const add = (key: string | null, n: number, of: readonly JourneyRow[]) => {
+    const { newCustomers, rows } = found.get(key) ?? { newCustomers: 0, rows: [] }
+    found.set(key, { newCustomers: newCustomers + n, rows: [...rows, ...of] })
+  }
+  for (const { key, conversions } of credits) add(keys[key]!, conversions, behind.get(keys[key]!) ?? [])
+  const { unattributed } = sorted(rows)
+  const without = unattributed.reduce((n, r) => n + r.all, 0)
+  if (without > 0) add(null, without, unattributed)
   return found
-}
-
-interface CreditedRequest {
-  interval?: Interval
-  currency?: string
 }
 
 /**
@@ -97,6 +118,7 @@ export async function creditedGroups(
       lookbackDays: undefined,
       pipelineId: undefined,
       filter: sql`${filter} and d.id <> all(${later}::uuid[])`,
+      subject: raw('coalesce(d.company_id, d.primary_contact_id)'),
       withLeads: true
     }),
     by: told,
@@ -110,25 +132,33 @@ export async function creditedGroups(
     ctx.gone?.()
   )
   const credit = parts.map((rows, i) => creditOf(rows, journeys[i]!.keys, found[i]![0]!))
-  const spent = await costsBy(ctx, costs, by, interval)
+  const spent = await costsBy(ctx, costs, by, request.given)
   const keys = [...new Set([...credit.flatMap(c => [...c.keys()]), ...spent.map(c => c.key)])]
   const labels = await labelsOf(ctx, [{ of: by === 'campaign' ? campaigns : undefined }], keys.map(k => [k])) // prettier-ignore
-  const cells = ((more.buckets ?? []) as { from: string; value: number }[]).map(
-    b => [b.from, b.value] as const
+  const cells = new Map(
+    ((more.buckets ?? []) as { from: string; value: number }[]).map(b => [b.from, credit[b.value]!])
   )
-  const costOf = (key: string | null, bucket: string | null) => {
+  const creditedCost = (
+    key: string | null,
+    bucket: string | null,
+    credited: ReadonlyMap<string | null, Credit> | undefined
+  ): CreditedCost => {
     const row = spent.find(
       c => c.key === key && (bucket === null ? c.whole : !c.whole && c.bucket === bucket)
     )
-    return row?.cost == null ? null : new Big(row.cost)
+    const { newCustomers, rows } = credited?.get(key) ?? { newCustomers: 0, rows: [] }
+    return {
+      cost: row?.cost == null ? null : new Big(row.cost),
+      newCustomers,
+      ids: { cost: [row?.ids?.all], newCustomers: rows.map(r => r.ids?.all) }
+    }
   }
   const groups = keys.map((key, i): CreditedGroup => ({
     key,
     label: labels[i]!,
-    total: { cost: costOf(key, null), newCustomers: credit[total]!.get(key) ?? 0 },
-    buckets: new Map(
-      cells.map(([from, at]) => [from, { cost: costOf(key, from), newCustomers: credit[at]!.get(key) ?? 0 }])
-    )
+    total: creditedCost(key, null, credit[total]),
+    // Costs may have come before all journeys.
+    bucket: from => creditedCost(key, from, cells.get(from))
   }))
   const inOrder = new Intl.Collator('en', { numeric: true })
   groups.sort((a, b) => Number(a.key === null) - Number(b.key === null) || inOrder.compare(a.label, b.label))

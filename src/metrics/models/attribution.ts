@@ -61,6 +61,14 @@ const shares = (journeys: readonly Journey[], model: TouchModel, halfLifeDays: n
           .filter(s => s.weight > 0)
   )
 
+/**
+ * The keys that a model gives a part of a journey that converted. Markov shares what all of them brought together: there
+ * they are all keys of the journey.
+ */
+export function creditedKeys(journey: Journey, model: AttributionModel, halfLifeDays: number): Set<number> {
+  return new Set(model === 'markov' ? journey.path : shares([journey], model, halfLifeDays).map(s => s.key))
+}
+
 // Sums of very many amounts would drift.
 function creditsOf(journeys: readonly Journey[], shared: readonly Shared[]): Credits {
   const sums = new Map<number, { conversions: Adder; value: Adder }>()

@@ -3,7 +3,7 @@ import type { Context } from '../../kernel/context.js'
 import { boughtSql, customerKeys, isKept, type OrderQuery } from '../lifetime-value-sql.js'
 import type { Numbers } from '../counted.js'
 import { shown } from '../money.js'
-import { inPeriod } from '../period.js'
+import { inPeriod, localDay } from '../period.js'
 
 /** Which orders tell of customers. */
 export interface OrdersQuery extends OrderQuery {
@@ -74,9 +74,11 @@ export function orderFacts(ctx: Context, query: OrdersQuery): CustomerFacts {
   const { frame, calibrationEnd, holdoutDays, cuts, groupedBy } = query
   const { ctes, bought } = boughtSql(ctx, query)
   const end = sql`${calibrationEnd}::date`
+  // The day of the figure itself is not over, though what has come of it is learnt from.
+  const firstUnknown = sql`least(${end} + 1, ${localDay(frame.timeZone, sql`${frame.asOf}::timestamptz`)})`
   // A month is followed where the next one is over too: what happens in it is known.
   const isOver = (months: number) =>
-    sql`d.day < (date_trunc('month', (${end} + 1)::timestamp) - make_interval(months => ${months}))::date`
+    sql`d.day < (date_trunc('month', ${firstUnknown}::timestamp) - make_interval(months => ${months}))::date`
   return {
     ctes: sql`
       ${ctes}, facts as materialized (

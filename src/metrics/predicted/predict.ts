@@ -77,7 +77,7 @@ export function simplePart(input: SimpleInput, { given }: Asked, reason: Reason)
   return { ordersPerMonth, monthlyChurn, ...simpleValue(input, margin, monthlyDiscount) }
 }
 
-const behindAll = ['customers', 'orders', 'orderDays', 'ordersPerCustomer']
+const behindAll = ['customers', 'ordersPerCustomer']
 const behindValued = ['customersWithValue', 'averageOrderValue']
 const behindSimple = ['ordersPerMonth', 'monthlyChurn', 'undiscounted', 'discounted']
 const behindModels = ['total', 'mean', 'meanPAlive', 'expectedOrders', 'meanExpectedValue', 'bgNbd/n']

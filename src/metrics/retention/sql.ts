@@ -91,7 +91,10 @@ export const members: Record<string, Sql> = {
   cohortLast: raw('f.chosen and f.last'),
   customers: raw('f.chosen and f.first'),
   repeaters: raw('f.chosen and f.first and (f.days > 1 or not f.last)'),
-  inactive: raw('f.chosen and f.last and f.inactive')
+  inactive: raw('f.chosen and f.last and f.inactive'),
+  valued: raw('f.brought is not null'),
+  retainedValued: raw('f.stayed and f.brought is not null'),
+  cohortValued: raw('f.chosen and f.brought is not null')
 }
 
 /** What else is said of the facts of one cohort and period. */

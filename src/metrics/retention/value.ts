@@ -127,6 +127,7 @@ function cellsOf(
     const still = later
     later -= row?.cohortLast ?? 0
     behind(`${pointer}/cells/${period}/active`, row ? [row] : [], 'cohortActive')
+    behind(`${pointer}/cells/${period}/revenue`, row ? [row] : [], 'cohortValued')
     return {
       period,
       active,
@@ -194,6 +195,8 @@ function periodsIn(rows: readonly RetentionRow[], assembly: Assembly): Retention
     const pointer = `/periods/${nth}`
     behind(`${pointer}/activeBefore`, of(i - 1), 'active')
     behind(`${pointer}/retained`, of(i), 'retained')
+    behind(`${pointer}/revenueBefore`, of(i - 1), 'valued')
+    behind(`${pointer}/revenueRetained`, of(i), 'retainedValued')
     return periodOf(periods[i]!, of(i - 1), of(i), (name, code) => reason(`${pointer}/${name}`, code))
   })
 }
@@ -220,7 +223,7 @@ export function retentionOf(rows: readonly RetentionRow[], assembly: Assembly): 
   if (gaps.n === 0) reason('/daysBetweenOrders', 'no_repeat_order')
   behind('/customers', rows, 'customers')
   behind('/repeatRate', rows, 'repeaters')
-  behind('/inactive/n', rows, 'inactive')
+  for (const name of ['n', 'share']) behind(`/inactive/${name}`, rows, 'inactive')
   return {
     customers,
     orders: total(rows, r => r.orders),
