@@ -12,7 +12,7 @@ import { touches } from '../../resources/touches/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, cutsOf, type Notes } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
-import { figure, type Answered } from '../figure.js'
+import { figure, type WorkOut } from '../figure.js'
 import { GroupAtParameter, GroupByParameter, labelsOf } from '../groups.js'
 import { attributionModels } from '../models/attribution.js'
 import {
@@ -155,19 +155,24 @@ function costedOf(total: AttributionValue, { buckets }: Record<string, unknown>)
   return new Map([[total, null], ...cut.map(b => [b.value, b.from] as const)])
 }
 
+/** What the values of all parts are made of. */
+interface Behind {
+  sets: readonly ReturnType<typeof read>[]
+  names: Awaited<ReturnType<typeof namesOf>>
+  costs: readonly CostRow[]
+  costed: Costed
+}
+
 /** Lets the models work on all parts, in a thread of its own, and fills their values in. */
 async function fillIn(
-  ctx: Context,
   request: Asked,
   parts: readonly Part[],
-  costs: readonly CostRow[],
-  costed: Costed
+  { sets, names, costs, costed }: Behind,
+  stop: AbortSignal
 ) {
-  const { by = 'channel', margin = 1, nulls = 'include' } = request.given
-  const sets = parts.map(p => read(p.rows, nulls === 'include'))
+  const { margin = 1 } = request.given
   const journeys = sets.map(s => s.journeys)
-  const found = await creditsOf(request, journeys, ctx.gone?.())
-  const names = await namesOf(ctx, by, [...sets.flatMap(s => s.keys), ...costs.map(c => c.key)])
+  const found = await creditsOf(request, journeys, stop)
   parts.forEach(({ rows, notes, value }, i) => {
     const bucket = costed.get(value)
     const shown = attributionOf(sets[i]!, found[i]!, {
@@ -183,10 +188,16 @@ async function fillIn(
   })
 }
 
-async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<AttributionValue>> {
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkOut<AttributionValue>> {
   for (const resource of [deals, leads, touches, costResource]) authorize(ctx, resource.permissions.read)
   const { given } = request
-  const { by = 'channel', scope = 'lead', currency = frame.baseCurrency, include = 'all' } = given
+  const {
+    by = 'channel',
+    scope = 'lead',
+    currency = frame.baseCurrency,
+    include = 'all',
+    nulls = 'include'
+  } = given
   const cuts = cutsOf(ctx, deals, 'd', request, frame)
   const query: JourneyQuery = {
     frame,
@@ -221,25 +232,30 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     costSql(ctx, { frame, currency, by, include, interval: cuts.interval })
   )
   const unconverted = costs.filter(c => c.bucket === null).reduce((n, c) => n + c.noFxRate, 0)
-  await fillIn(ctx, request, parts, costs, costedOf(value, more))
-  const { won } = sorted(rows)
-  const sum = (of: (row: JourneyRow) => number) => won.reduce((n, r) => n + of(r), 0)
-  const { conversions, attributed, nulls, censored } = value
-  return {
-    parameters: { currency },
-    value,
-    reasons,
-    more: { currency, ...more },
-    counts: { deals: conversions, nulls, censored },
-    excluded: {
-      missingAmount: sum(r => r.all - r.withAmount),
-      noFxRate: sum(r => r.withAmount - r.valued),
-      censored
-    },
-    warnings: [
-      ...warningsOf(attributed.conversions, given.models ?? attributionModels),
-      ...costWarnings(ctx, unconverted, !query.withLeads)
-    ]
+  const sets = parts.map(p => read(p.rows, nulls === 'include'))
+  const names = await namesOf(ctx, by, [...sets.flatMap(s => s.keys), ...costs.map(c => c.key)])
+  const behind = { sets, names, costs, costed: costedOf(value, more) }
+  return async stop => {
+    await fillIn(request, parts, behind, stop)
+    const { won } = sorted(rows)
+    const sum = (of: (row: JourneyRow) => number) => won.reduce((n, r) => n + of(r), 0)
+    const { conversions, attributed, nulls, censored } = value
+    return {
+      parameters: { currency },
+      value,
+      reasons,
+      more: { currency, ...more },
+      counts: { deals: conversions, nulls, censored },
+      excluded: {
+        missingAmount: sum(r => r.all - r.withAmount),
+        noFxRate: sum(r => r.withAmount - r.valued),
+        censored
+      },
+      warnings: [
+        ...warningsOf(attributed.conversions, given.models ?? attributionModels),
+        ...costWarnings(ctx, unconverted, !query.withLeads)
+      ]
+    }
   }
 }
 
