@@ -17,7 +17,14 @@ let idle: NodeJS.Timeout | undefined
 
 // Two threads, so that one long model does not hold up every other one. While there are models both stay: one that was
 // ended with its task is replaced up to the least number only, and the tasks that wait for it would hang.
-const models = () => (pool ??= new Piscina({ filename: worker.href, minThreads: 2, maxThreads: 2 }))
+const models = () =>
+  (pool ??= new Piscina({
+    filename: worker.href,
+    minThreads: 2,
+    maxThreads: 2,
+    // What a model makes by the million is gone soon: it should not get old.
+    resourceLimits: { maxYoungGenerationSizeMb: 64 }
+  }))
 
 function endThreads(): void {
   void pool?.destroy()

@@ -72,14 +72,16 @@ function byAge(snapshot: Snapshot): Weigh {
 }
 
 function byStageAge(snapshot: Snapshot): Weigh {
-  const whole = byAge(snapshot)
+  let whole: Weigh | undefined
   const curveOf = remembered((stage: number) => {
     const { won, lost, open } = snapshot.times(stage)
     return won.length + lost.length < leastClosed ? undefined : cumulativeIncidence([won, lost], open)
   })
   return deal => {
     const curve = curveOf(deal.stage)
-    return curve ? known(within(curve, deal.stageDays, snapshot)) : { ...whole(deal), fellBack: true }
+    return curve
+      ? known(within(curve, deal.stageDays, snapshot))
+      : { ...(whole ??= byAge(snapshot))(deal), fellBack: true }
   }
 }
 
@@ -115,8 +117,10 @@ const mostExactOdds = 1000
 // Deals of the same odds are added up before they are weighed.
 function expected(chances: readonly Chance[]): string {
   const amounts = new Map<number, Big>()
-  for (const { amount, p } of chances) amounts.set(p, amounts.get(p)?.plus(amount) ?? amount)
-  if (amounts.size > mostExactOdds) return decimalOf(fsum(chances, ({ size, p }) => size * p))
+  for (const { amount, p } of chances) {
+    amounts.set(p, amounts.get(p)?.plus(amount) ?? amount)
+    if (amounts.size > mostExactOdds) return decimalOf(fsum(chances, c => c.size * c.p))
+  }
   return shownDecimal([...amounts].reduce((sum, [p, amount]) => sum.plus(amount.times(p)), new Big(0)))
 }
 
