@@ -109,6 +109,41 @@ t.test('deals that are looked up one by one are those that are found in one pass
   t.ok(compared >= 2 * 9, `${compared} answers were compared`)
 })
 
+t.test('a filter that no value stands in picks deals too', async t => {
+  const { request, pipeline } = await emptyPlace((await workspaceOf(app, 'valueless')).request)
+  const open = [{ stageId: pipeline.stage.a, at: instant(1) }]
+  const lost = [...open, { stageId: pipeline.stage.lost, at: instant(9) }]
+  for (const body of [
+    { history: open },
+    { history: open, amount: '5', currency: 'EUR' },
+    { history: lost, amount: '7', currency: 'EUR' }
+  ])
+    // prettier-ignore
+    await done(request('POST', '/v1/deals', { name: 'Deal', ...body }))
+  const ask = async (name: string, filter: object, more: object = {}) =>
+    await done(
+      request('POST', `/v1/metrics/${name}`, { pipelineId: pipeline.id, asOf: instant(20), filter, ...more })
+    )
+  const filters: [object, number, number][] = [
+    [{}, 2, 3],
+    [{ amount: { isNull: true } }, 1, 1],
+    [{ amount: { isNull: false } }, 1, 2],
+    [{ or: [] }, 0, 0],
+    [{ not: {} }, 0, 0]
+  ]
+  for (const [filter, openDeals, visits] of filters) {
+    const title = JSON.stringify(filter)
+    t.equal((await ask('forecast', filter)).value.openDeals, openDeals, title)
+    t.equal(
+      (await ask('forecast-waterfall', filter, { deals: 'open' })).counts.deals,
+      openDeals + Number(visits > openDeals),
+      title
+    )
+    t.equal((await ask('time-in-stage', filter)).counts.visits, visits, title)
+    t.equal((await ask('stage-flow', filter)).value.stages[0].entries, visits, title)
+  }
+})
+
 t.test('a move that is recorded later puts no deal into another period of what was known', async t => {
   const { request, pipeline } = await emptyPlace((await workspaceOf(app, 'opened')).request)
   const ask = async (name: string, more: object) =>

@@ -136,9 +136,14 @@ t.test('what was corrected since is as it was known', async t => {
   await done(request('PATCH', `/v1/orders/${id}`, { amount: '12' }))
   await done(request('PATCH', `/v1/orders/${id}`, { amount: '15', orderedAt: at('2025-03-01') }))
   t.same(await totals(), ['10', '15'])
+  await make('orders', { companyId, amount: '100', currency: 'EUR', orderedAt: at('2020-01-01') })
+  t.same(await totals(), ['10', '115'], 'what was recorded later')
+  t.equal((await figure('retention', { interval: 'month', knownAt })).value.cohorts.length, 1)
   const march = { from: '2025-03-01', to: '2025-04-01' }
   t.equal((await figure('lifetime-value', { ...march, knownAt })).value.customers, 0, 'it came in February')
-  t.equal((await figure('lifetime-value', march)).value.customers, 1)
+  t.equal((await figure('lifetime-value', march)).value.customers, 0, 'of 2020 by now')
+  await done(request('DELETE', `/v1/orders/${id}`))
+  t.same(await totals(), ['0', '100'], 'the bin is as it is now')
 })
 
 t.test('a period that has not begun holds no months, and each year has its own rate', async t => {

@@ -55,11 +55,11 @@ const usesBeforeNamed = 5
 const rememberedUses = 2000
 const uses = new Map<string, number>()
 
-function isUsual(text: string): boolean {
-  const used = (uses.get(text) ?? 0) + 1
-  if (used > usesBeforeNamed) return uses.delete(text)
+function isUsual(name: string): boolean {
+  const used = (uses.get(name) ?? 0) + 1
+  if (used > usesBeforeNamed) return uses.delete(name)
   if (uses.size >= rememberedUses) uses.clear()
-  uses.set(text, used)
+  uses.set(name, used)
   return false
 }
 
@@ -68,9 +68,10 @@ function isUsual(text: string): boolean {
 function shapeOf(text: string): Shape {
   const known = shapes.get(text)
   if (known) return known
-  if (shapes.size >= namedShapes || text.includes(plannedEachTime) || !isUsual(text))
-    return { text, name: undefined }
-  const shape = { text, name: createHash('sha1').update(text).digest('base64url') }
+  if (shapes.size >= namedShapes || text.includes(plannedEachTime)) return { text, name: undefined }
+  const name = createHash('sha1').update(text).digest('base64url')
+  if (!isUsual(name)) return { text, name: undefined }
+  const shape = { text, name }
   shapes.set(text, shape)
   return shape
 }

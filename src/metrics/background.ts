@@ -27,7 +27,8 @@ const models = () =>
   }))
 
 function endThreads(): void {
-  void pool?.destroy()
+  // Whatever they end with concerns nobody any more.
+  pool?.destroy().catch(() => undefined)
   pool = undefined
 }
 

@@ -197,7 +197,7 @@ export function figure<
     const inTime = () => AbortSignal.any([stop, AbortSignal.timeout(snapshots.longestMs)])
     if (request.data) return data!.answer(request.data as Static<D>, request, frame, inTime())
     const found = await snapshots.read(
-      db => config.answer({ ...ctx, db, gone: () => stop }, request, frame),
+      db => config.answer({ ...ctx, db, gone: inTime }, request, frame),
       stop
     )
     // Models wait for each other: they must not keep a connection meanwhile.

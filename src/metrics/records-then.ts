@@ -1,19 +1,19 @@
 import sql, { raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
-import type { Resource } from '../kernel/resource.js'
+import type { FieldInfo, Resource } from '../kernel/resource.js'
 import type { Frame } from './period.js'
 
 // What a record is linked with may have been merged or binned since, and whose it is decides who sees it.
-const stays = (sqlType: string) => sqlType === 'uuid'
+const stays = ({ name, sqlType }: FieldInfo) => sqlType === 'uuid' || name === 'deletedAt'
 
 /**
- * The table of a resource as `alias`. Where a figure asks what was known at an earlier moment, fields that were changed
- * since are what they were: what they were before the first change that came later. Links and the bin are as they are now.
+ * The table of a resource as `alias`. Where a figure asks what was known at an earlier moment, those recorded by then, with
+ * fields that were changed since as they were before the first such change. Links and the bin are as they are now.
  */
 export function recordsThen(ctx: Context, { past, knownAt }: Frame, resource: Resource, alias: string): Sql {
   const table = raw(`"${resource.table}"`)
   if (!past) return sql`${table} ${raw(alias)}`
-  const restored = [...resource.fields.values()].filter(f => !stays(f.sqlType))
+  const restored = [...resource.fields.values()].filter(f => !stays(f))
   const all = [...[...resource.columns.values()].map(c => c.column), ...resource.generated]
   // Named one by one, so that a condition on what stays finds the records by an index.
   const from = (row: (column: string) => string) => raw(all.map(c => `${row(c)}."${c}"`).join(', '))
@@ -22,6 +22,7 @@ export function recordsThen(ctx: Context, { past, knownAt }: Frame, resource: Re
   const then = sql`${knownAt}::timestamptz`
   return sql`(
     select ${from(() => 'r')} from ${table} r where r.workspace_id = ${ctx.workspaceId} and r.updated_at <= ${then}
+      and r.created_at <= ${then}
     union all
     select ${from(c => (changed.has(c) ? 's' : 'r'))} from ${table} r cross join lateral (
       select jsonb_object_agg(${columns}::jsonb ->> f.key, f.value) as fields from (
@@ -32,6 +33,6 @@ export function recordsThen(ctx: Context, { past, knownAt }: Frame, resource: Re
         order by e.key, c.version
       ) f
     ) b cross join lateral jsonb_populate_record(r, coalesce(b.fields, '{}')) s
-    where r.workspace_id = ${ctx.workspaceId} and r.updated_at > ${then}
+    where r.workspace_id = ${ctx.workspaceId} and r.updated_at > ${then} and r.created_at <= ${then}
   ) ${raw(alias)}`
 }

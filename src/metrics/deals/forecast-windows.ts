@@ -34,14 +34,14 @@ export interface Moment {
  * The moments of a forecast and of its back-test over the last `backtest` windows, none of them later than `asOf`.
  * Windows have the same length by the clock on the wall of the reporting zone.
  */
-export function momentsOf(
+export async function momentsOf(
   ctx: Context,
   frame: Frame,
   durations: Durations,
   backtest: number
 ): Promise<Moment[]> {
   const { timeZone: zone } = frame
-  return ctx.db.query<Moment>(sql`
+  const moments = await ctx.db.query<Moment>(sql`
     with asked as (
       select a.at, coalesce(${frame.from}::timestamptz, a.at + interval '1 millisecond') as "from",
         ${frame.to}::timestamptz as "to"
@@ -70,4 +70,10 @@ export function momentsOf(
       case when m."to" is not null then
         greatest(0, ${days(frame, durations, sql`m.at`, sql`m."to" - interval '1 millisecond'`)})::float8 end as horizon
     from moments m order by m.n`)
+  // Where clocks go back the way through local time may come out an hour later.
+  let latest = Infinity
+  return moments.map(m => {
+    latest = Math.min(latest, Date.parse(m.at))
+    return { ...m, at: new Date(latest).toISOString() }
+  })
 }

@@ -41,6 +41,8 @@ export interface DealScope {
   durations: Durations
   /** A condition on the deals `d`. */
   filter: Sql
+  /** Whether nothing picks them: it is about all deals of the workspace. */
+  all: boolean
   /** The parameters that were settled here. */
   settled: { pipelineId: string | null; currency: string }
 }
@@ -62,9 +64,10 @@ export async function dealScope(
 ): Promise<DealScope> {
   authorize(ctx, deals.permissions.read)
   const filter = filtered(ctx, deals, 'd', request)
+  const all = ctx.owners === null && Object.keys(request.given.filter ?? {}).length === 0
   const cuts = cutsOf(ctx, deals, 'd', request, frame)
   const found = await pipelineOf(ctx, request, frame)
   const { currency = frame.baseCurrency, durations = 'elapsed' } = request.given
   const settled = { pipelineId: found?.id ?? null, currency }
-  return { ctx, frame, cuts, pipeline: found ?? nowhere, currency, durations, filter, settled }
+  return { ctx, frame, cuts, pipeline: found ?? nowhere, currency, durations, filter, all, settled }
 }

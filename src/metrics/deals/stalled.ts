@@ -28,7 +28,7 @@ import { Count } from '../rate.js'
 import { amountWarnings, dealConversion } from './facts.js'
 import { dealParameters, dealScope, type DealScope } from './scope.js'
 import { openShown } from './stages.js'
-import { isAboutAll, visitFacts } from './visits.js'
+import { visitFacts } from './visits.js'
 
 const parameters = {
   ...dealParameters,
@@ -112,6 +112,7 @@ function facts(scope: DealScope): Sql {
   const all = {
     ...scope,
     filter: sql`true`,
+    all: ctx.owners === null,
     cuts: { ...cuts, joins: empty, keys: empty, bucket: () => empty, dimensions: [] }
   }
   const visits = (of: DealScope, name: string, period: (at: Sql) => Sql) =>
@@ -122,7 +123,7 @@ function facts(scope: DealScope): Sql {
     })
   const today = localDay(frame.workspaceZone, sql`${frame.asOf}::timestamptz`)
   const columns = [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
-  const isAll = isAboutAll(scope) && frame.from === null && frame.to === null
+  const isAll = scope.all && frame.from === null && frame.to === null
   const past = isAll ? sql`past as (select * from visits)` : visits(all, 'past', () => empty)
   return sql`${ctes}, ${visits(scope, 'visits', at => inPeriod(at, frame))}, ${past}, thresholds as materialized (
       select p.stage, (percentile_cont(0.9) within group (order by p.days))::float8 as p90

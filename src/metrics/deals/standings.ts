@@ -3,7 +3,6 @@ import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
 import { mayBeIn, stageRows, stateOf } from './facts.js'
 import type { DealScope } from './scope.js'
-import { isAboutAll } from './visits.js'
 
 /** The column of a standing that tells when the deal last entered an open stage, by the index of the stage. */
 export const entryOf = (stage: number): Sql => raw(`entry_${stage}`)
@@ -65,7 +64,7 @@ const valuesOf = ({ ctx, frame }: DealScope, moments: readonly At[], of: 'd' | '
  */
 export function standings(scope: DealScope, moments: readonly At[], besides: Besides): Sql {
   const { ctx, cuts, filter } = scope
-  const of = isAboutAll(scope) ? 'all' : 'd'
+  const of = scope.all ? 'all' : 'd'
   const stages = sql`(${stagesOf(scope, moments, besides, of)}) w`
   const values = sql`(${valuesOf(scope, moments, of)}) v`
   const meets = sql`v.low < w.high and w.low < v.high`

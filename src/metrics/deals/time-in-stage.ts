@@ -5,7 +5,7 @@ import { deals } from '../../resources/deals/resource.js'
 import { unlessFew } from '../background.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
-import { figure, type Answered } from '../figure.js'
+import { figure, type WorkOut } from '../figure.js'
 import { visitTimes, type VisitSample, type VisitTimes } from '../models/durations.js'
 import { statsOf } from '../models/stats.js'
 import {
@@ -133,10 +133,10 @@ interface Part {
 const rowsOf = ({ rows }: Part, { index }: IndexedStage) => rows.filter(r => r.stage === index)
 
 /** Describes the durations of all parts, in the background where they are many, and fills their values in. */
-async function fillIn(ctx: Context, parts: readonly Part[], days: readonly number[]): Promise<void> {
+async function fillIn(parts: readonly Part[], days: readonly number[], stop: AbortSignal): Promise<void> {
   const found = parts.flatMap(p => p.steps.map(step => sampled(rowsOf(p, step)[0])))
-  const numbers = found.reduce((n, s) => n + s.ended.length + s.going.length, 0)
-  const times = await unlessFew('stageTimes', { samples: found, days }, numbers, ctx.gone?.())
+  const numbers = found.flatMap(s => Object.values(s)).reduce((n, sample) => n + sample.length, 0)
+  const times = await unlessFew('stageTimes', { samples: found, days }, numbers, stop)
   let next = 0
   for (const part of parts) {
     part.value.stages = part.steps.map((step, i) => {
@@ -154,7 +154,7 @@ async function fillIn(ctx: Context, parts: readonly Part[], days: readonly numbe
 
 const sorted = (list: readonly number[]) => [...list].sort((a, b) => a - b)
 
-async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkOut<Value>> {
   const scope = await dealScope(ctx, request, frame)
   const days = sorted(request.given.days ?? defaultDays)
   const parts: Part[] = []
@@ -169,14 +169,16 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
       return value
     }
   })
-  await fillIn(ctx, parts, days)
-  return {
-    parameters: { pipelineId: scope.settled.pipelineId },
-    value,
-    reasons,
-    counts: { visits: rows.reduce((n, r) => n + r.all, 0) },
-    excluded: {},
-    more
+  return async stop => {
+    await fillIn(parts, days, stop)
+    return {
+      parameters: { pipelineId: scope.settled.pipelineId },
+      value,
+      reasons,
+      counts: { visits: rows.reduce((n, r) => n + r.all, 0) },
+      excluded: {},
+      more
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { deals } from '../../resources/deals/resource.js'
 import { unlessFew } from '../background.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
-import { figure, type Answered } from '../figure.js'
+import { figure, type WorkOut } from '../figure.js'
 import { type closeTimes } from '../models/durations.js'
 import { DaysList, described, DurationsParameter, type Given, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
@@ -174,7 +174,7 @@ async function factsOf(ctx: Context, request: Asked, frame: Frame) {
   return { cuts: scope.cuts, ctes, settled: { pipelineId: scope.settled.pipelineId } }
 }
 
-async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
+async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkOut<Value>> {
   const { given } = request
   const days = sorted(given.days ?? defaultDays)
   const matured = sorted(given.maturedDays)
@@ -190,34 +190,36 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
       return value
     }
   })
-  const samples = parts.map(({ row }) => ({
-    won: sampleOf(row.won),
-    lost: sampleOf(row.lost),
-    open: sampleOf(row.open)
-  }))
-  const numbers = samples.reduce((n, s) => n + s.won.length + s.lost.length + s.open.length, 0)
-  const times = await unlessFew('closeTimes', { samples, days }, numbers, ctx.gone?.())
-  parts.forEach(({ row, notes, value }, i) =>
-    Object.assign(value, valueOf(days, matured, times[i]!, row, notes))
-  )
-  const { all, early, handedOver } = rows[0] as Found & { handedOver: number }
-  return {
-    parameters: settled,
-    value,
-    reasons,
-    counts: { [given.subject === 'lead' ? 'leads' : 'deals']: all },
-    excluded: { handedOver },
-    warnings:
-      early > 0
-        ? [
-            {
-              code: 'closed_before_start',
-              message: 'Those won before they began count as won at once.',
-              count: early
-            }
-          ]
-        : [],
-    more
+  return async stop => {
+    const samples = parts.map(({ row }) => ({
+      won: sampleOf(row.won),
+      lost: sampleOf(row.lost),
+      open: sampleOf(row.open)
+    }))
+    const numbers = samples.reduce((n, s) => n + s.won.length + s.lost.length + s.open.length, 0)
+    const times = await unlessFew('closeTimes', { samples, days }, numbers, stop)
+    parts.forEach(({ row, notes, value }, i) =>
+      Object.assign(value, valueOf(days, matured, times[i]!, row, notes))
+    )
+    const { all, early, handedOver } = rows[0] as Found & { handedOver: number }
+    return {
+      parameters: settled,
+      value,
+      reasons,
+      counts: { [given.subject === 'lead' ? 'leads' : 'deals']: all },
+      excluded: { handedOver },
+      warnings:
+        early > 0
+          ? [
+              {
+                code: 'closed_before_start',
+                message: 'Those won before they began count as won at once.',
+                count: early
+              }
+            ]
+          : [],
+      more
+    }
   }
 }
 

@@ -7,10 +7,6 @@ import { mayBeIn, stateOf, waysOf } from './facts.js'
 import type { DealScope } from './scope.js'
 import { kindsOf } from './stages.js'
 
-/** Whether a figure is about all deals of the workspace. */
-export const isAboutAll = ({ ctx, filter }: DealScope): boolean =>
-  sql`${visible(ctx, deals, 'd')} and ${filter}`.values.length === 1
-
 const at = (i: Sql) => sql`s.ats[${i}]`
 const stage = (i: Sql) => sql`s.stages[${i}]`
 const own = raw('s.i')
@@ -77,7 +73,7 @@ export function visitFacts(scope: DealScope, name: string, { columns, period, on
   const { ctx, cuts, filter, pipeline } = scope
   const { won, lost } = kindsOf(pipeline)
   const found = columnsOf(scope, period)
-  const ways = isAboutAll(scope)
+  const ways = scope.all
     ? sql`join (${waysOf(scope, 'all')}) w on w.deal_id = d.id ${cuts.joins}
       where ${visible(ctx, deals, 'd')} and d.deleted_at is null`
     : sql`${cuts.joins} cross join lateral (${waysOf(scope, 'd')}) w
