@@ -4,6 +4,7 @@ import { decimalOf, shownDecimal } from '../models/exact.js'
 import type { Chance } from '../models/forecast-interval.js'
 import { cumulativeIncidence, incidenceAt, survivalAt, type SurvivalCurve } from '../models/survival.js'
 import type { OpenDeal, Snapshot } from './forecast-snapshot.js'
+import { remembered } from './remembered.js'
 
 /** How open deals are weighed. */
 export const weighing = [
@@ -33,14 +34,6 @@ interface Odds {
 type Weigh = (deal: OpenDeal) => Odds
 
 const known = (p: number | null): Odds => ({ p, fellBack: false })
-
-function remembered<K, V>(find: (key: K) => V): (key: K) => V {
-  const found = new Map<K, V>()
-  return key => {
-    if (!found.has(key)) found.set(key, find(key))
-    return found.get(key)!
-  }
-}
 
 const pipelineRate = ({ won, lost }: Snapshot) => (won + lost === 0 ? null : won / (won + lost))
 

@@ -3,6 +3,7 @@ import type { Numbers } from '../counted.js'
 import { sampleOf } from '../samples.js'
 import type { PipelineThen } from '../pipeline.js'
 import type { Moment } from './forecast-windows.js'
+import { remembered } from './remembered.js'
 
 export type Place = 'expected' | 'overdue' | 'undated' | 'outside'
 
@@ -36,7 +37,8 @@ export type Found = Numbers & {
   since: string | null
 } & Record<Summed, number> &
   Record<`${Summed}Value`, string | null> &
-  Record<`${Closing}Times${number}`, Uint8Array | null> &
+  /** Pairs of a stage and the days from its last entry until the close, or until then. */
+  Record<`${Closing}Times`, Uint8Array | null> &
   OpenTexts & {
     wonDays: Uint8Array | null
     lostDays: Uint8Array | null
@@ -188,6 +190,17 @@ function joined(samples: readonly Float64Array[]): Float64Array {
   return all
 }
 
+function byStage(pairs: Float64Array): Map<number, Float64Array> {
+  const counts = new Map<number, number>()
+  for (let i = 0; i < pairs.length; i += 2) counts.set(pairs[i]!, (counts.get(pairs[i]!) ?? 0) + 1)
+  const found = new Map([...counts].map(([stage, n]) => [stage, { days: new Float64Array(n), filled: 0 }]))
+  for (let i = 0; i < pairs.length; i += 2) {
+    const of = found.get(pairs[i]!)!
+    of.days[of.filled++] = pairs[i + 1]!
+  }
+  return new Map([...found].map(([stage, { days }]) => [stage, days]))
+}
+
 /** The row of the open deals of a moment, and of those won in its windows; undefined where there are none. */
 export const rowOf = (rows: readonly Found[], { n }: Moment) => rows.find(r => r.n === n && r.through === n)
 
@@ -202,7 +215,8 @@ export function snapshotOf(
   const row = rowOf(rows, moment)
   const sample = (of: (row: Found) => Uint8Array | null) => joined(rows.map(r => sampleOf(of(r))))
   const count = (state: 'won' | 'lost') => rows.reduce((n, r) => n + r[state], 0)
-  const times = (stage: number, state: Closing) => sample(r => r[`${state}Times${stage}`] ?? null)
+  const times = remembered((state: Closing) => byStage(sample(r => r[`${state}Times`])))
+  const of = (state: Closing, stage: number) => times(state).get(stage) ?? new Float64Array()
   const since = rows.flatMap(r => (r.since === null ? [] : [Date.parse(r.since)]))
   return {
     moment,
@@ -213,7 +227,7 @@ export function snapshotOf(
     wonDays: sample(r => r.wonDays),
     lostDays: sample(r => r.lostDays),
     lostFurthest: sample(r => r.lostFurthest),
-    times: stage => ({ won: times(stage, 'won'), lost: times(stage, 'lost'), open: times(stage, 'open') })
+    times: stage => ({ won: of('won', stage), lost: of('lost', stage), open: of('open', stage) })
   }
 }
 

@@ -149,11 +149,13 @@ export function forecastCounts(needs: Needs, openStages: readonly number[]): Sql
   const amounts = Object.entries(sums).map(
     ([name, met]) => sql`${shown(sql`sum(f.value) filter (where ${met})`)} as ${raw(`"${name}Value"`)},`
   )
-  const times = openStages.flatMap(i =>
-    (['won', 'lost', 'open'] as const).map(state => {
-      const met = sql`f.state = ${state} and f.${timeOf(i)} is not null`
-      return sql`${needs.stageTimes ? sampleSql(sql`f.${timeOf(i)}`, met) : raw('null::bytea')} as ${raw(`"${state}Times${i}"`)},`
-    })
+  const pairs = openStages.map(
+    i => sql`coalesce(float8send(${i}::float8) || float8send(f.${timeOf(i)}), ''::bytea)`
+  )
+  const told = needs.stageTimes && pairs.length > 0 ? join(pairs, ' || ') : raw('null::bytea')
+  const times = (['won', 'lost', 'open'] as const).map(
+    state =>
+      sql`string_agg(${told}, ''::bytea) filter (where f.state = ${state}) as ${raw(`"${state}Times"`)},`
   )
   const won = sql`string_agg(coalesce(f.product_id::text, '') || ' ' || f.value, ',')
     filter (where f.state = 'won' and f.value is not null)`

@@ -23,7 +23,7 @@ import { sampleOf, sampleSql } from '../samples.js'
 import { Stats } from '../stats-schema.js'
 import { dealParameters, dealScope } from './scope.js'
 import { openShown, type IndexedStage } from './stages.js'
-import { visitsInPeriod } from './visits.js'
+import { staysInPeriod } from './visits.js'
 
 const defaultDays = [7, 30]
 
@@ -159,7 +159,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkO
   const days = sorted(request.given.days ?? defaultDays)
   const parts: Part[] = []
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
-    ctes: visitsInPeriod(scope, ['completed', 'days', 'again', 'last', 'total']),
+    ctes: staysInPeriod(scope),
     by: ['stage'],
     counts,
     members: { completed: sql`f.completed`, ongoing: sql`not f.completed` },

@@ -10,7 +10,7 @@ import { kindsOf } from './stages.js'
 const at = (i: Sql) => sql`s.ats[${i}]`
 const stage = (i: Sql) => sql`s.stages[${i}]`
 const own = raw('s.i')
-const [i, j] = [raw('x.i'), raw('y.i')]
+const j = raw('y.i')
 
 /** Whether the deal entered a stage with a row of its way: several in a row are one visit. */
 const entered = (i: Sql) => sql`${stage(sql`${i} - 1`)} is distinct from ${stage(i)}`
@@ -20,7 +20,7 @@ const endOf = (i: Sql) => sql`case when ${stage(sql`${i} + 1`)} is distinct from
   else coalesce((select min(y.i) from generate_subscripts(s.stages, 1) as y(i) where y.i > ${i} and ${stage(j)} <> ${stage(i)}),
     cardinality(s.stages) + 1) end`
 
-type Column = 'completed' | 'days' | 'outcome' | 'state' | 'again' | 'last' | 'total'
+type Column = 'completed' | 'days' | 'outcome' | 'state' | 'again' | 'visited' | 'nth' | 'lasted'
 
 type Columns = Record<Column, Sql>
 
@@ -34,19 +34,17 @@ interface VisitQuery {
 }
 
 // What there is to know of the visit that begins with row i of the way s and ends with row `next`.
-function columnsOf(scope: DealScope, period: VisitQuery['period']): Columns {
+function columnsOf(scope: DealScope): Columns {
   const { frame, durations, pipeline } = scope
   const { won, lost } = kindsOf(pipeline)
   const until = raw('s.ats[s.next]')
   const next = raw('s.stages[s.next]')
   const now = sql`${frame.asOf}::timestamptz`
-  const length = (i: Sql, end: Sql) => days(frame, durations, at(i), sql`coalesce(${at(end)}, ${now})`)
+  const length = days(frame, durations, at(own), sql`coalesce(${until}, ${now})`)
   const again = sql`(array_position(s.stages, s.stage) < s.i or array_position(s.stages, s.stage, s.next) is not null)`
-  const others = (which: Sql) => sql`
-    from generate_subscripts(s.stages, 1) as x(i) where ${stage(i)} = s.stage and ${which} ${period(at(i))}`
   return {
     completed: sql`${until} is not null`,
-    days: sql`${length(own, raw('s.next'))}::float8`,
+    days: sql`${length}::float8`,
     outcome: sql`case
         when ${until} is null then 'still_there'
         when ${next} >= ${pipeline.own}::int then 'handed_over'
@@ -57,22 +55,23 @@ function columnsOf(scope: DealScope, period: VisitQuery['period']): Columns {
       end`,
     state: stateOf(scope, raw('s.stages[cardinality(s.stages)]')),
     again,
-    last: sql`(not ${again} or not exists (select ${others(sql`x.i >= s.next`)}))`,
-    total: sql`case when ${again} then (select sum(${length(i, endOf(i))})::float8 ${others(entered(i))}) end`
+    visited: raw('s.stage'),
+    nth: own,
+    lasted: sql`case when ${again} then ${length} end`
   }
 }
 
 /**
  * Visits of deals to stages of the pipeline, a row each: the deal's `id`, `stage`, all won ones being one, and of these
  * columns those asked for: how many `days` it lasted, until now if it is not `completed`; `outcome`, what came of it;
- * `state`, that of the deal; `again`, whether the deal was in the stage at other times too, with then `total`, the days
- * of all visits of the deal to it; `last`, whether it came back no more. Of the deals that the filter lets through. For
- * all deals one pass through the histories takes less than to look up each.
+ * `state`, that of the deal; `again`, whether the deal was in the stage at other times too, with then the exact days that
+ * it `lasted`; `visited`, the stage itself, and `nth`, the place in the way. Of the deals that the filter lets through.
+ * For all deals one pass through the histories takes less than to look up each.
  */
 export function visitFacts(scope: DealScope, name: string, { columns, period, only }: VisitQuery): Sql {
   const { ctx, cuts, filter, pipeline } = scope
   const { won, lost } = kindsOf(pipeline)
-  const found = columnsOf(scope, period)
+  const found = columnsOf(scope)
   const ways = scope.all
     ? sql`join (${waysOf(scope, 'all')}) w on w.deal_id = d.id ${cuts.joins}
       where ${visible(ctx, deals, 'd')} and d.deleted_at is null`
@@ -96,3 +95,19 @@ export function visitFacts(scope: DealScope, name: string, { columns, period, on
 /** The visits that began in the period. */
 export const visitsInPeriod = (scope: DealScope, columns: readonly Column[]) =>
   visitFacts(scope, 'facts', { columns, period: at => inPeriod(at, scope.frame) })
+
+/**
+ * The same as stays: each with `last`, whether the deal came back to the stage no more, and `total`, the days of all its
+ * visits to a stage that it was in again; of those alone more is looked at.
+ */
+export const staysInPeriod = (scope: DealScope): Sql => sql`
+  ${visitFacts(scope, 'visits', {
+    columns: ['completed', 'days', 'again', 'visited', 'nth', 'lasted'],
+    period: at => inPeriod(at, scope.frame)
+  })}, facts as materialized (
+    select v.*, not v.again or v.nth = o.latest as last, o.total
+    from visits v left join (
+      select x.id, x.visited, max(x.nth) as latest, sum(x.lasted)::float8 as total
+      from visits x where x.again group by x.id, x.visited
+    ) o on v.again and o.id = v.id and o.visited = v.visited
+  )`
