@@ -64,26 +64,63 @@ function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
           and d.created_at <= ${knownAt}::timestamptz and (d.lead_id = l.id or d.id = l.deal_id)))`
 }
 
-// The touches of the subject s, by its lead or by everybody who has a part in the deal.
-function touched(ctx: Context, { frame, scope, lookbackDays }: JourneyQuery): Sql {
+// What is picked of touches t, as they were known.
+function touchesOf(ctx: Context, frame: Frame, join: Sql): Sql {
+  return sql`${recordsThen(ctx, frame, touches, 't')} ${join}
+    ${visible(ctx, touches, 't')} and t.deleted_at is null and t.created_at <= ${frame.knownAt}::timestamptz`
+}
+
+const columns = raw('t.id, t.occurred_at, t.seq, t.channel, t.campaign_id')
+
+// The journey of a subject s from its touches t.
+function journey({ by, lookbackDays }: JourneyQuery, touched: Sql): Sql {
+  const list = (value: Sql) => sql`array_agg(${value} order by t.occurred_at, t.seq, t.id)`
   const since =
     lookbackDays === undefined
       ? empty
       : sql`and t.occurred_at >= s.until - make_interval(secs => ${lookbackDays * 86400}::float8)`
-  const found = (whose: Sql) => sql`
-    select t.id, t.occurred_at, t.seq, t.channel, t.campaign_id from ${recordsThen(ctx, frame, touches, 't')}
-    where ${visible(ctx, touches, 't')} and t.deleted_at is null and t.occurred_at <= s.until
-      and t.created_at <= ${frame.knownAt}::timestamptz ${since} and ${whose}`
-  if (scope === 'lead') return found(sql`t.lead_id = l.id`)
-  const people = sql`
-    select c.id from contacts c
-    where ${visible(ctx, contacts, 'c')} and c.deleted_at is null and (c.id = s.primary_contact_id or c.id = l.contact_id
-      or c.id in (select p.contact_id from deal_contacts p where p.workspace_id = ${ctx.workspaceId} and p.deal_id = s.id))`
-  const theirLeads = sql`
-    select x.id from leads x
-    where ${visible(ctx, leads, 'x')} and x.deleted_at is null and (x.id = l.id or x.contact_id in (${people}))`
   return sql`
-    ${found(sql`t.contact_id in (${people})`)} union ${found(sql`t.lead_id in (${theirLeads})`)}`
+    ${list(raw(by === 'channel' ? 't.channel' : 't.campaign_id::text'))} as path,
+    ${list(sql`lower(t.channel) = 'direct'`)} as direct,
+    ${list(sql`(extract(epoch from s.until - t.occurred_at) / 86400)::float8`)} as ages,
+    (count(*) filter (where t.occurred_at <= s.captured_at))::int - 1 as lead_touch,
+    (count(*) filter (where t.occurred_at <= s.opened_at))::int - 1 as deal_touch
+    ${touched} s.outcome <> 'open' and t.occurred_at <= s.until ${since}`
+}
+
+// Journeys j of the subjects s by the touches of their leads: each finds its own by an index.
+const ofLeads = (ctx: Context, query: JourneyQuery) => ({
+  ctes: empty,
+  joined: sql`left join lateral (
+    select ${journey(query, sql`from ${touchesOf(ctx, query.frame, sql`where`)} and t.lead_id = s.lead and`)}
+  ) j on true`
+})
+
+// The same by the touches of everybody who has a part in the deal, and of their leads: as sets, since they are many.
+function ofEverybody(ctx: Context, query: JourneyQuery) {
+  const { frame } = query
+  const found = (whose: Sql) =>
+    sql`select w.whose, ${columns} from ${whose} join ${touchesOf(ctx, frame, sql`on`)}`
+  return {
+    ctes: sql`, people as materialized (
+      select w.whose, c.id from (
+        select s.id as whose, s.primary_contact_id as id from told s
+        union select s.id, s.lead_contact from told s
+        union select s.id, p.contact_id from told s
+          join deal_contacts p on p.workspace_id = ${ctx.workspaceId} and p.deal_id = s.id
+      ) w join contacts c on ${visible(ctx, contacts, 'c')} and c.deleted_at is null and c.id = w.id
+    ), their_leads as materialized (
+      select s.id as whose, s.lead as id from told s
+      union select w.whose, x.id from people w
+        join leads x on ${visible(ctx, leads, 'x')} and x.deleted_at is null and x.contact_id = w.id
+    ), touched as materialized (
+      ${found(raw('people w'))} and t.contact_id = w.id union ${found(raw('their_leads w'))} and t.lead_id = w.id
+    ), journeys as materialized (
+      select s.id, ${journey(query, raw('from told s join touched t on t.whose = s.id where'))}
+      group by s.id
+    )`,
+    joined: raw('left join journeys j on j.id = s.id')
+  }
 }
 
 /**
@@ -91,7 +128,7 @@ function touched(ctx: Context, { frame, scope, lookbackDays }: JourneyQuery): Sq
  * their order. Only those of won deals need more than the order.
  */
 export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
-  const { frame, currency, by, withLeads, cuts } = query
+  const { frame, currency, scope, withLeads, cuts } = query
   const since = sql`coalesce((
     select min(f.opened_at) from deals f where ${visible(ctx, deals, 'f')}
   )::date - 1, 'infinity'::date)`
@@ -99,23 +136,20 @@ export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
   const worth = converted(raw('v.amount'), raw('v.currency'), localDay(frame.workspaceZone, raw('w.at')))
   const won = (column: Sql) => sql`case when s.outcome = 'won' then ${column} end`
   const cutBy = [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
+  const journeys = (scope === 'lead' ? ofLeads : ofEverybody)(ctx, query)
   return sql`${ctes}, subjects as materialized (
     ${dealSubjects(ctx, query, worth)} ${withLeads ? sql`union all ${leadSubjects(ctx, query)}` : empty}
-  ), facts as materialized (
-    select s.subject as id, s.outcome, case when s.outcome <> 'open' then coalesce(j.path, '{}') end as path,
-      ${won(raw('j.direct'))} as direct, ${won(raw('j.ages'))} as ages, ${won(raw('j.lead_touch'))} as lead_touch,
-      ${won(raw('j.deal_touch'))} as deal_touch, s.amount, s.value ${raw(cutBy.map(c => `, s.${c}`).join(''))}
+  ), told as materialized (
+    select s.*, l.id as lead, l.captured_at, l.contact_id as lead_contact
     from subjects s
       left join ${recordsThen(ctx, frame, leads, 'l')} on ${visible(ctx, leads, 'l')} and l.id = s.lead_id
         and l.deleted_at is null and l.created_at <= ${frame.knownAt}::timestamptz
         and (s.id = l.id or ${linked(ctx, frame)})
-      left join lateral (
-        select array_agg(${raw(by === 'channel' ? 't.channel' : 't.campaign_id::text')} order by t.occurred_at, t.seq, t.id) as path,
-          array_agg(lower(t.channel) = 'direct' order by t.occurred_at, t.seq, t.id) as direct,
-          array_agg((extract(epoch from s.until - t.occurred_at) / 86400)::float8 order by t.occurred_at, t.seq, t.id) as ages,
-          (count(*) filter (where t.occurred_at <= l.captured_at))::int - 1 as lead_touch,
-          (count(*) filter (where t.occurred_at <= s.opened_at))::int - 1 as deal_touch
-        from (${touched(ctx, query)}) t where s.outcome <> 'open'
-      ) j on true
+  ) ${journeys.ctes}, facts as materialized (
+    select s.subject as id, s.outcome, case when s.outcome <> 'open' then coalesce(j.path, '{}') end as path,
+      ${won(raw('j.direct'))} as direct, ${won(raw('j.ages'))} as ages,
+      ${won(raw('coalesce(j.lead_touch, -1)'))} as lead_touch, ${won(raw('coalesce(j.deal_touch, -1)'))} as deal_touch,
+      s.amount, s.value ${raw(cutBy.map(c => `, s.${c}`).join(''))}
+    from told s ${journeys.joined}
   )`
 }
