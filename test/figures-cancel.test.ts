@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { testApp } from './helpers/app.js'
 import { sender } from './helpers/http.js'
+import { journeys, longModel } from './helpers/long-model.js'
 
 const app = await testApp(t)
 const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })
@@ -11,15 +12,6 @@ const send = sender(origin, app.key)
 
 const path = '/v1/metrics/attribution'
 
-/** Journeys over so many channels that samples of them keep a core busy for minutes. */
-const channels = Array.from({ length: 60 }, (_, i) => `channel ${i}`)
-const journeys = channels.map((key, i) => ({
-  path: [key, channels[(i * 7 + 1) % 60], channels[(i * 13 + 2) % 60], channels[(i * 29 + 3) % 60]],
-  conversions: 2,
-  nulls: 3,
-  value: '10'
-}))
-const long = { models: ['markov'], markovOrder: 3, bootstrap: 1000, data: { journeys } }
 const short = { models: ['linear'], data: { journeys: journeys.slice(0, 2) } }
 
 function asking(body: object): Socket {
@@ -36,7 +28,7 @@ function asking(body: object): Socket {
 // is free.
 const waitingMs = 1500
 
-const hold = () => asking({ ...long, seed: 9 })
+const hold = () => asking({ ...longModel, seed: 9 })
 
 /** Asks for a short model; whether it was answered soon shows if both threads are busy. */
 async function asked() {
@@ -50,7 +42,7 @@ t.test('closing the connection ends its model', async t => {
   const holding = hold()
   await sleep(500)
   t.equal((await send('POST', path, short)).status, 200, 'one long model leaves a thread for others')
-  const socket = asking(long)
+  const socket = asking(longModel)
   await sleep(500)
   const behind = await asked()
   t.equal(behind.free, false, 'both threads are busy')
@@ -66,9 +58,9 @@ t.test('closing the connection ends its model', async t => {
 
 t.test('a model that waits for a thread is forgotten too', async t => {
   const holding = hold()
-  const running = asking(long)
+  const running = asking(longModel)
   await sleep(500)
-  const waiting = asking({ ...long, seed: 2 })
+  const waiting = asking({ ...longModel, seed: 2 })
   await sleep(300)
   waiting.destroy()
   running.destroy()
@@ -78,7 +70,7 @@ t.test('a model that waits for a thread is forgotten too', async t => {
 
 t.test('a model that several ask for ends with the last of them', async t => {
   const holding = hold()
-  const [leaving, staying] = [asking(long), asking(long)]
+  const [leaving, staying] = [asking(longModel), asking(longModel)]
   await sleep(500)
   leaving.destroy()
   const behind = await asked()
@@ -89,7 +81,7 @@ t.test('a model that several ask for ends with the last of them', async t => {
 })
 
 t.test('who stays gets the answer', async t => {
-  const some = { ...long, bootstrap: 5, markovOrder: 1 }
+  const some = { ...longModel, bootstrap: 5, markovOrder: 1 }
   const [leaving, staying] = [asking(some), asking(some)]
   const answer = once(staying, 'data')
   leaving.destroy()

@@ -8,6 +8,7 @@ import { testApp } from './helpers/app.js'
 import { execute } from './helpers/database.js'
 import { makeDeal, makePipeline } from './helpers/funnel.js'
 import { eventually, sender, times } from './helpers/http.js'
+import { longModel } from './helpers/long-model.js'
 
 const app = await testApp(t, { FIGURES_POOL: '2', FIGURES_TIMEOUT: '3000' })
 const origin = await app.app.listen({ host: '127.0.0.1', port: 0 })
@@ -55,15 +56,7 @@ t.test('closing the connection ends the statement', async t => {
 })
 
 t.test('a model that takes too long is given up', async t => {
-  const channels = Array.from({ length: 60 }, (_, i) => `channel ${i}`)
-  const journeys = channels.map((key, i) => ({
-    path: [key, channels[(i * 7 + 1) % 60], channels[(i * 13 + 2) % 60], channels[(i * 29 + 3) % 60]],
-    conversions: 2,
-    nulls: 3,
-    value: '10'
-  }))
-  const asked = { models: ['markov'], markovOrder: 3, bootstrap: 1000, data: { journeys } }
-  const { status, body } = await send('POST', '/v1/metrics/attribution', asked)
+  const { status, body } = await send('POST', '/v1/metrics/attribution', longModel)
   t.match({ status, body }, { status: 503, body: { code: 'timeout' } })
 })
 

@@ -126,6 +126,21 @@ t.test('a deal that stands at the mean of won ones is behind the numbers', async
   }
 })
 
+t.test('a pipeline of hundreds of stages', async t => {
+  const { request } = await workspaceOf(app, 'stages')
+  const pipeline = await makePipeline(request, ['a', 'won:won', 'lost:lost'])
+  const operations = Array.from({ length: 450 }, (_, i) => ({
+    op: 'create',
+    body: { pipelineId: pipeline.id, name: `Stage ${i}` }
+  }))
+  await done(request('POST', '/v1/stages/batch', { operations }))
+  await makeDeal(request, pipeline, [['a', '2025-03-01T00:00:00Z']], { amount: '5', currency: 'EUR' })
+  const { value } = await done(request('POST', '/v1/metrics/forecast', { ...window, deals: 'open' }))
+  t.match(value, { openDeals: 1, byStage: { length: 451 } })
+  for (const name of ['forecast-waterfall', 'time-in-stage', 'stage-flow'])
+    t.equal((await request('POST', `/v1/metrics/${name}`, window)).status, 200, name)
+})
+
 t.test('the back-test of windows that are over', async t => {
   const { value } = await figure(send, 'forecast', { ...window, backtest: 3, deals: 'open' })
   const { windows, methods, best } = value.backtest as Json

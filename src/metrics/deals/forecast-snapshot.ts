@@ -1,5 +1,6 @@
 import { Big } from 'big.js'
 import type { Numbers } from '../counted.js'
+import { joined } from '../models/stats.js'
 import { sampleOf } from '../samples.js'
 import type { PipelineThen } from '../pipeline.js'
 import type { Moment } from './forecast-windows.js'
@@ -9,8 +10,6 @@ export type Place = 'expected' | 'overdue' | 'undated' | 'outside'
 
 /** The numbers that an open deal is told by, in their order. */
 export const openNumbers = ['stage', 'days', 'stageDays', 'probability'] as const
-
-type Told = [stage: number, days: number, stageDays: number, probability: number]
 
 /** What stands for an amount that there is no rate for; nothing stands for one that is missing. */
 export const noRate = '?'
@@ -162,15 +161,13 @@ function openOf(row: Found, { stages }: PipelineThen, treated: Amounts, wonValue
   ].map(texts => texts?.split(',') ?? [])
   const width = openNumbers.length
   const deals = Array.from({ length: numbers.length / width }, (_, i): OpenDeal => {
-    const [stage, days, stageDays, probability] = numbers.subarray(
-      i * width,
-      (i + 1) * width
-    ) as unknown as Told
+    const told = (name: (typeof openNumbers)[number]) => numbers[i * width + openNumbers.indexOf(name)]!
+    const [stage, probability] = [told('stage'), told('probability')]
     return {
       stage,
       position: stages[stage]!.position,
-      days,
-      stageDays,
+      days: told('days'),
+      stageDays: told('stageDays'),
       probability: Number.isNaN(probability) ? null : probability,
       place: places![i] as Place,
       category: categories![i] || null,
@@ -178,16 +175,6 @@ function openOf(row: Found, { stages }: PipelineThen, treated: Amounts, wonValue
     }
   })
   return deals.sort(inOrder)
-}
-
-function joined(samples: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(samples.reduce((n, s) => n + s.length, 0))
-  let place = 0
-  for (const sample of samples) {
-    all.set(sample, place)
-    place += sample.length
-  }
-  return all
 }
 
 function byStage(pairs: Float64Array): Map<number, Float64Array> {
@@ -213,7 +200,7 @@ export function snapshotOf(
 ): Snapshot {
   const rows = all.filter(r => r.n <= moment.n && moment.n <= r.through)
   const row = rowOf(rows, moment)
-  const sample = (of: (row: Found) => Uint8Array | null) => joined(rows.map(r => sampleOf(of(r))))
+  const sample = (of: (row: Found) => Uint8Array | null) => joined(...rows.map(r => sampleOf(of(r))))
   const count = (state: 'won' | 'lost') => rows.reduce((n, r) => n + r[state], 0)
   const times = remembered((state: Closing) => byStage(sample(r => r[`${state}Times`])))
   const of = (state: Closing, stage: number) => times(state).get(stage) ?? new Float64Array()

@@ -1,16 +1,5 @@
-import { statsOf, type Stats } from './stats.js'
+import { joined, statsOf, type Stats } from './stats.js'
 import { cumulativeIncidence, incidenceAt, kaplanMeier, survivalAt, survivalMedian } from './survival.js'
-
-/** The numbers of several samples as one. */
-export function joined(...samples: readonly ArrayLike<number>[]): Float64Array {
-  const all = new Float64Array(samples.reduce((n, s) => n + s.length, 0))
-  let from = 0
-  for (const sample of samples) {
-    all.set(sample, from)
-    from += sample.length
-  }
-  return all
-}
 
 /** Days of visits to a stage: of deals that were there once, and of the others, which have totals and a latest visit too. */
 export interface VisitSample {

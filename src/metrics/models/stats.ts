@@ -12,6 +12,17 @@ export interface Stats {
   max: number | null
 }
 
+/** The numbers of several samples as one. */
+export function joined(...samples: readonly ArrayLike<number>[]): Float64Array {
+  const all = new Float64Array(samples.reduce((n, s) => n + s.length, 0))
+  let from = 0
+  for (const sample of samples) {
+    all.set(sample, from)
+    from += sample.length
+  }
+  return all
+}
+
 /** The numbers in ascending order, as a copy. */
 export const ascending = (values: ArrayLike<number>): number[] => [...Float64Array.from(values).sort()]
 
