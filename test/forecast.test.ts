@@ -131,9 +131,9 @@ t.test('a pipeline of hundreds of stages', async t => {
   const pipeline = await makePipeline(request, ['a', 'won:won', 'lost:lost'])
   const operations = Array.from({ length: 450 }, (_, i) => ({
     op: 'create',
-    body: { pipelineId: pipeline.id, name: `Stage ${i}` }
+    body: { pipelineId: pipeline.id, name: `Stage ${i}`, position: 3 + i }
   }))
-  await done(request('POST', '/v1/stages/batch', { operations }))
+  await done(request('POST', '/v1/stages/batch', { atomic: true, operations }))
   await makeDeal(request, pipeline, [['a', '2025-03-01T00:00:00Z']], { amount: '5', currency: 'EUR' })
   const { value } = await done(request('POST', '/v1/metrics/forecast', { ...window, deals: 'open' }))
   t.match(value, { openDeals: 1, byStage: { length: 451 } })
