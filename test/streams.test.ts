@@ -6,7 +6,7 @@ import t from 'tap'
 import { neededFrom } from '../src/jobs/webhooks/needed.js'
 import { forgetOldEvents } from '../src/kernel/events.js'
 import { testApp } from './helpers/app.js'
-import { feed, listening, sender, times } from './helpers/http.js'
+import { eventually, feed, listening, sender, times } from './helpers/http.js'
 
 interface Frame {
   id: string
@@ -22,14 +22,18 @@ const made = async (name: string) => String((await send('POST', '/v1/contacts', 
 const head = async () => String((await send('GET', '/v1/events?limit=1000')).body.page.nextCursor)
 
 /** Reads server-sent events until it has seen so many of them, or the stream ends. */
-async function streamed(path: string, count: number, headers: Record<string, string> = {}): Promise<Frame[]> {
+async function streamed(
+  path: string,
+  count: number,
+  headers: Record<string, string> = {},
+  frames: Frame[] = []
+): Promise<Frame[]> {
   const gone = new AbortController()
   const answer = await fetch(origin + path, {
     headers: { authorization: `Bearer ${app.key}`, ...headers },
     signal: AbortSignal.any([gone.signal, AbortSignal.timeout(20_000)])
   })
   if (!answer.ok) throw new Error(await answer.text())
-  const frames: Frame[] = []
   let text = ''
   for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
     text += chunk
@@ -108,9 +112,10 @@ t.test('a stream ends with its credential, and takes only good ones', async t =>
   const { key, apiKey } = created.body as { key: string; apiKey: { id: string } }
   const after = await head()
   const authorization = `Bearer ${key}`
-  const reading = streamed(`/v1/events/stream?after=${after}`, 100, { authorization })
+  const frames: Frame[] = []
+  const reading = streamed(`/v1/events/stream?after=${after}`, 100, { authorization }, frames)
   await made('seen')
-  await sleep(500)
+  await eventually('the first', () => frames.length > 0 || undefined)
   await send('POST', `/v1/api-keys/${apiKey.id}/revoke`)
   await sleep(5200)
   await made('not seen')
