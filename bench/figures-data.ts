@@ -41,6 +41,10 @@ export async function fill(
   const fillTable = (name: keyof typeof sizes) => `generate_series(1, ${count(name)}) n`
 
   await client.query('select setseed(0.5)')
+  // No deal is older than its pipeline.
+  for (const table of ['pipelines', 'stages']) {
+    await client.query(`update ${table} set created_at = ${start} where workspace_id = '${workspace}'`)
+  }
   await client.query(`insert into companies (${common}, name, industry)
     select ${row('a', start)}, 'Company ' || n, 'Industry ' || n % 20 from ${fillTable('companies')}`)
   await client.query(`insert into contacts (${common}, first_name)

@@ -107,11 +107,13 @@ export interface Counted<R, V> {
 
 const list = (parts: readonly Sql[]): Sql => (parts.length > 0 ? join(parts, ', ') : empty)
 
-function levelsOf({ interval, dimensions }: Cuts): Level[] {
+// There are no rows of nothing where rows are those of values.
+function levelsOf({ interval, dimensions }: Cuts, by: Plan<never, unknown>['by'] = []): Level[] {
   const grouped = dimensions.length > 0
+  const parts = interval !== undefined || grouped
   return [
     'total',
-    'none',
+    ...(parts && by.length === 0 ? (['none'] as const) : []),
     ...(interval ? (['bucket'] as const) : []),
     ...(grouped ? (['group'] as const) : []),
     ...(interval && grouped ? (['cell'] as const) : [])
@@ -150,7 +152,7 @@ function countingSql(plan: Plan<never, unknown>, cuts: Cuts, request: ExplainReq
       select distinct ${list(keys)} from facts f limit ${mostGroups + 1}
     ) k
   )`
-  return sql`with ${plan.ctes} ${keys.length > 0 ? crowd : empty} ${join(levelsOf(cuts).map(branch), ' union all ')}`
+  return sql`with ${plan.ctes} ${keys.length > 0 ? crowd : empty} ${join(levelsOf(cuts, plan.by).map(branch), ' union all ')}`
 }
 
 interface Series {

@@ -7,8 +7,8 @@ import {
   mayBeClosed,
   mayBeIn,
   mayBeOpened,
+  mayBeUntold,
   openedThen,
-  stageNow,
   toldWay,
   type Cohort,
   type Source
@@ -103,22 +103,36 @@ function windows({ pipeline, frame, durations, steps }: FunnelQuery): Sql {
 const versionAt = ({ changes }: PipelineThen, at: string) =>
   sql`width_bucket(${raw(at)}, ${changes}::timestamptz[])`
 
-// The condition that the deal d itself says its way, and that this was recorded under one version of the pipeline.
-function toldWhole(query: FunnelQuery): Sql {
-  const { pipeline, steps } = query
-  if (steps) return sql`false`
-  const one = sql`${versionAt(pipeline, 'd.created_at')} = ${versionAt(pipeline, 'd.way_recorded_at')}`
-  return pipeline.changes.length > 0 ? sql`(${toldWay(query)} and ${one})` : toldWay(query)
+// The condition that the way of the deal d was recorded under several versions of the pipeline.
+function inVersions({ pipeline }: FunnelQuery): Sql {
+  const { changes } = pipeline
+  if (changes.length === 0) return sql`false`
+  return sql`(d.created_at < ${changes.at(-1)!}::timestamptz and d.way_recorded_at >= ${changes[0]!}::timestamptz
+    and ${versionAt(pipeline, 'd.created_at')} <> ${versionAt(pipeline, 'd.way_recorded_at')})`
 }
 
-const fromDeal = (query: FunnelQuery): Source => ({
-  joins: sql`cross join lateral (
-      select null::int[] as path, d.way, ${versionAt(query.pipeline, 'd.way_recorded_at')} as version,
-        ${stageNow(query)} as stage, d.furthest_position as furthest, d.way_from as first_at,
+// Which deals say all that the funnel needs of their way, and which may not.
+function tellers(query: FunnelQuery): { told: Sql; untold: Sql } {
+  if (query.steps) return { told: sql`false`, untold: sql`true` }
+  const several = inVersions(query)
+  const told = sql`(${toldWay(query)} and not ${several})`
+  return { told, untold: sql`(${mayBeUntold(query)} or ${several}) and not ${told}` }
+}
+
+// The stages are joined: as an expression the planner would look for each anew wherever it is used.
+function fromDeal(query: FunnelQuery): Source {
+  const { changes, stages, own } = query.pipeline
+  const ids = stages.slice(0, own).map(s => s.id)
+  return {
+    joins: sql`join unnest(${ids}::uuid[]) with ordinality as k(id, nth) on k.id = d.stage_id
+    cross join lateral (
+      select null::int[] as path, d.way, ${changes.length > 0 ? versionAt(query.pipeline, 'd.way_recorded_at') : sql`0`} as version,
+        k.nth::int - 1 as stage, d.furthest_position as furthest, d.way_from as first_at,
         d.stage_entered_at as last_at, d.opened_at, null::int[] as within, d.amount, d.currency
     ) w`,
-  where: toldWhole(query)
-})
+    where: tellers(query).told
+  }
+}
 
 function fromHistory(query: FunnelQuery): Source {
   const { ctx, frame, pipeline, cohort } = query
@@ -140,7 +154,7 @@ function fromHistory(query: FunnelQuery): Source {
       ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${isWon}`)}
       where y.least < ${pipeline.own}::int
     ) w`,
-    where: sql`not ${toldWhole(query)} and ${mayBeIn(query)} and ${cohort === 'closed' ? mayBeClosed(query) : mayBeOpened(query)}`
+    where: sql`${tellers(query).untold} and ${mayBeIn(query)} and ${cohort === 'closed' ? mayBeClosed(query) : mayBeOpened(query)}`
   }
 }
 
@@ -168,5 +182,5 @@ export function funnelFacts(query: FunnelQuery): Sql {
     from deals d ${cuts.joins} ${joins}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${where}
       ${closed ? sql`and ${isClosed}` : empty} ${inPeriod(moment, frame)}`
-  return sql`${ctes}, facts as materialized (${part(fromDeal(query))} union all ${part(fromHistory(query))})`
+  return sql`${ctes}, facts as (${part(fromDeal(query))} union all ${part(fromHistory(query))})`
 }

@@ -53,10 +53,6 @@ export function stateOf({ pipeline }: DealScope, stage: Sql): Sql {
 export const toldWay = ({ frame, pipeline }: DealScope): Sql =>
   sql`(d.pipeline_id = ${pipeline.id} and d.way <> '{}' and ${toldByDeal('d', sql`${frame.asOf}::timestamptz`, frame)})`
 
-/** The index of the stage that the deal `d` is in now. */
-export const stageNow = ({ pipeline }: DealScope): Sql =>
-  sql`array_position(${pipeline.stages.map(s => s.id)}::uuid[], d.stage_id) - 1`
-
 /** The condition that the deal `d` may have been in the pipeline: leaves out early those that never were. */
 export function mayBeIn({ ctx, pipeline }: DealScope): Sql {
   const own = pipeline.stages.slice(0, pipeline.own).map(s => s.id)
@@ -64,6 +60,13 @@ export function mayBeIn({ ctx, pipeline }: DealScope): Sql {
     select from deal_history x
     where x.workspace_id = ${ctx.workspaceId} and x.deal_id = d.id and x.stage_id = any(${own}::uuid[])))`
 }
+
+/**
+ * The condition that the deal `d` may not say its way: it was written since, or was in several pipelines or too many
+ * stages. One of another pipeline that says its way was never in this one. Finds them by indexes, where there are few.
+ */
+export const mayBeUntold = ({ frame: { asOf, knownAt } }: DealScope): Sql =>
+  sql`(d.way = '{}' or d.updated_at > least(${asOf}::timestamptz, ${knownAt}::timestamptz))`
 
 /** The condition that the deal `d` may have been closed in the period: its last close would be one. */
 export function mayBeClosed({ ctx, frame, pipeline }: DealScope): Sql {
@@ -132,7 +135,7 @@ function fromHistory(scope: DealScope, cohort: Cohort): Source {
       ) y ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and ${state} in ('won', 'lost')`)}
       where y.least < ${pipeline.own}::int
     ) w`,
-    where: sql`not ${toldWay(scope)} and ${mayBeIn(scope)} and ${may}`
+    where: sql`${mayBeUntold(scope)} and not ${toldWay(scope)} and ${mayBeIn(scope)} and ${may}`
   }
 }
 
@@ -172,7 +175,7 @@ export function dealFacts(scope: DealScope, cohort: Cohort, columns: readonly Co
     from deals d ${cuts.joins} ${joins}
     where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${where}
       ${which}`
-  return sql`${raw(name)} as materialized (
+  return sql`${raw(name)} as (
     ${part(fromDeal(scope))} union all ${part(fromHistory(scope, cohort))}
   )`
 }

@@ -77,6 +77,10 @@ export const deals = pgTable(
     ...recordIndexes('deals', t),
     searchIndex('deals', t),
     index('deals_name').on(t.workspaceId, textSort(t.name, false), t.id),
+    // Those that do not say their way.
+    index('deals_wayless')
+      .on(t.workspaceId)
+      .where(sql`way = '{}'`),
     index('deals_opened').on(t.workspaceId, t.openedAt, t.id),
     index('deals_closed').on(t.workspaceId, sql`coalesce(closed_at, 'infinity'::timestamptz)`, t.id),
     index('deals_expected').on(t.workspaceId, sql`coalesce(expected_close_date, 'infinity'::date)`, t.id),

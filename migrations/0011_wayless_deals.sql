@@ -1,0 +1,1 @@
+CREATE INDEX "deals_wayless" ON "deals" USING btree ("workspace_id") WHERE way = '{}';
