@@ -23,10 +23,10 @@ export const expectedOf = async (set: string): Promise<Json> =>
 const cases = JSON.parse(await readFile(join(root, 'test/data/edge-cases.json'), 'utf8')) as { cases: Json[] }
 
 /** A micro case by its id. */
-export function edgeCase(id: string): { given: Json; expect: Json } {
+export function edgeCase(id: string): { title: string; given: Json; expect: Json } {
   const found = cases.cases.find(c => c.id === id)
   if (!found) throw new Error(`no case ${id}`)
-  return found as { given: Json; expect: Json }
+  return found as { title: string; given: Json; expect: Json }
 }
 
 /** Asserts that a number, or decimal text, lies within a tolerance, absolute for small numbers and relative for others. */
