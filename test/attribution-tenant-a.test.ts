@@ -77,7 +77,7 @@ t.test('a small tenant', async t => {
     t.ok(byChannel.value.nulls >= expected.pipeline.outcome.lost && deals > 0)
     t.ok(byChannel.value.censored >= open)
     const alone = await attribution({ ...year, models: ['markov'], nulls: 'exclude' })
-    t.equal(modelOf(alone, 'markov').pConversion, 1, 'without those who did not convert')
+    near(t, modelOf(alone, 'markov').pConversion as number, 1, 'without those who did not convert')
   })
 
   t.test('months and owners add up to the year', async t => {

@@ -25,14 +25,8 @@ export function lastValues(ctx: Context, frame: Frame, condition: Sql = empty): 
     cross join lateral (select ${value('amount')}, ${value('currency')}) v`
 }
 
-/**
- * Joins `w`: the kind of the last stage of the deal `d` as of the figure, and when it came into it; nulls without one,
- * or where that stage is of another pipeline than the one asked for.
- */
-export function dealState(ctx: Context, frame: Frame, pipelineId?: string): Sql {
-  const { asOf, knownAt } = frame
-  // Neither true nor false where there is no deal, of which nothing needs to be looked up.
-  const told = sql`(${toldByDeal('d', sql`${asOf}::timestamptz`, frame)})`
+// Kind and time of the last stage of the deal `d`: as it says them itself, and as its history does.
+function statesOf(ctx: Context, { asOf, knownAt }: Frame, pipelineId: string | undefined) {
   const inPipeline = (is: Sql, found: Sql) =>
     pipelineId === undefined ? found : sql`case when ${is} = ${pipelineId}::uuid then ${found} end`
   const last = (column: string) => sql`(array_agg(${raw(column)} order by h.at, h.seq))[count(*)]`
@@ -46,10 +40,41 @@ export function dealState(ctx: Context, frame: Frame, pipelineId?: string): Sql 
         and h.at <= ${asOf}::timestamptz and h.recorded_at <= ${knownAt}::timestamptz
     ) h)`
   const own = (column: string) => inPipeline(raw('d.pipeline_id'), raw(column))
-  return sql`
-  cross join lateral (
-    select case when ${told} then ${own('d.status')} when not ${told} then ${lookedUp(last('h.kind'))} end as kind,
-      case when ${told} then ${own('d.stage_entered_at')}
-        when not ${told} then ${lookedUp(sql`max(h.at) filter (where h.entered)`)} end as at
-  ) w`
+  return {
+    told: { kind: own('d.status'), at: own('d.stage_entered_at') },
+    lookedUp: { kind: lookedUp(last('h.kind')), at: lookedUp(sql`max(h.at) filter (where h.entered)`) }
+  }
+}
+
+/**
+ * Joins `w`: the kind of the last stage of the deal `d` as of the figure, and when it came into it; nulls without one.
+ */
+export function dealState(ctx: Context, frame: Frame): Sql {
+  // Neither true nor false where there is no deal, of which nothing needs to be looked up.
+  const isTold = sql`(${toldByDeal('d', sql`${frame.asOf}::timestamptz`, frame)})`
+  const { told, lookedUp } = statesOf(ctx, frame, undefined)
+  const either = (column: 'kind' | 'at') =>
+    sql`case when ${isTold} then ${told[column]} when not ${isTold} then ${lookedUp[column]} end as ${raw(column)}`
+  return sql`cross join lateral (select ${either('kind')}, ${either('at')}) w`
+}
+
+/**
+ * Deals `d` with their state `w` as `dealState` has it, null also where that is of another pipeline than the one asked
+ * for, and amount and currency `v` of won ones: in two parts, so that those that say it themselves cost nothing more.
+ */
+export function dealStates(
+  ctx: Context,
+  frame: Frame,
+  pipelineId: string | undefined
+): { joins: Sql; where: Sql }[] {
+  const isTold = toldByDeal('d', sql`${frame.asOf}::timestamptz`, frame)
+  const { told, lookedUp } = statesOf(ctx, frame, pipelineId)
+  const state = ({ kind, at }: typeof told) => sql`cross join lateral (select ${kind} as kind, ${at} as at) w`
+  return [
+    { joins: sql`${state(told)} cross join lateral (select d.amount, d.currency) v`, where: isTold },
+    {
+      joins: sql`${state(lookedUp)} ${dealValues(ctx, frame, 'd', 'v', 'last', sql`and w.kind = 'won'`)}`,
+      where: sql`not (${isTold})`
+    }
+  ]
 }

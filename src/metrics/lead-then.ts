@@ -1,4 +1,4 @@
-import sql, { raw, type Sql } from 'sql-template-tag'
+import sql, { join, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
 import { leads } from '../resources/leads/resource.js'
 import { fieldThen } from './field-then.js'
@@ -20,12 +20,11 @@ function then(ctx: Context, frame: Frame, field: string, cast: string): Sql {
 export function givenUp(ctx: Context, frame: Frame): Sql {
   const asOf = sql`${frame.asOf}::timestamptz`
   const at = (field: string) => sql`(${then(ctx, frame, field, 'timestamptz')})`
-  return sql`coalesce((
-    select g.at <= ${asOf} and not exists (
-      select from (values ${at('workingAt')}, ${at('nurturingAt')}, ${at('qualifiedAt')}, ${at('convertedAt')}) s(at)
-      where s.at > g.at and s.at <= ${asOf}
-    ) from (values ${at('unqualifiedAt')}) g(at)
-  ), false)`
+  const until = at('unqualifiedAt')
+  const later = ['workingAt', 'nurturingAt', 'qualifiedAt', 'convertedAt'].map(
+    field => sql`coalesce(${at(field)} > ${until} and ${at(field)} <= ${asOf}, false)`
+  )
+  return sql`(case when ${until} <= ${asOf} then not (${join(later, ' or ')}) else false end)`
 }
 
 /** The deal that the lead `l` had as of the figure: it came with it, or was converted by then. */

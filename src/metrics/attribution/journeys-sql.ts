@@ -8,7 +8,7 @@ import { touches } from '../../resources/touches/resource.js'
 import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
 import { openedThen } from '../deals/facts.js'
-import { dealState, lastValues } from '../deal-state.js'
+import { dealStates } from '../deal-state.js'
 import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 import { recordsThen } from '../records-then.js'
@@ -38,30 +38,34 @@ function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
   const { frame, cuts, filter, pipelineId } = query
   const opened = sql`(${openedThen({ ctx, frame })})`
   const moment = sql`case when w.kind = 'open' then ${opened} else w.at end`
-  return sql`
+  const parts = dealStates(ctx, frame, pipelineId).map(
+    ({ joins, where }) => sql`
     select d.id, ${query.subject} as subject, w.kind as outcome, d.lead_id, d.primary_contact_id, ${opened} as opened_at, w.at as until,
       case when w.kind = 'won' then v.amount end as amount, case when w.kind = 'won' then ${worth} end as value
       ${cuts.bucket(moment)} ${cuts.keys}
-    from deals d ${cuts.joins} ${dealState(ctx, frame, pipelineId)}
-      ${lastValues(ctx, frame, sql`and w.kind = 'won'`)}
-    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and w.kind is not null and ${filter}
+    from deals d ${cuts.joins} ${joins}
+    where ${visible(ctx, deals, 'd')} and d.deleted_at is null and w.kind is not null and ${where} and ${filter}
       ${inPeriod(moment, frame)}`
+  )
+  return join(parts, ' union all ')
 }
 
 // Leads that never had a deal: given up, or still on their way.
 function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
   const { asOf, knownAt } = frame
   const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
+  const counts = sql`${visible(ctx, deals, 'd')} and d.deleted_at is null
+    and (${openedThen({ ctx, frame })}) <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz`
   return sql`
     select l.id, l.id as subject, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
       null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value
       ${cuts.bucket(raw('l.captured_at'))} ${keys.length > 0 ? join(keys, '') : empty}
     from ${recordsThen(ctx, frame, leads, 'l')}
+      left join (select distinct d.lead_id from deals d where ${counts} and d.lead_id is not null) x on x.lead_id = l.id
+      left join deals d on d.id = l.deal_id and ${counts}
     where ${visible(ctx, leads, 'l')} and l.deleted_at is null and l.captured_at <= ${asOf}::timestamptz
-      and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)} and not (${linked(ctx, frame)} and exists (
-        select from deals d
-        where ${visible(ctx, deals, 'd')} and d.deleted_at is null and (${openedThen({ ctx, frame })}) <= ${asOf}::timestamptz
-          and d.created_at <= ${knownAt}::timestamptz and (d.lead_id = l.id or d.id = l.deal_id)))`
+      and l.created_at <= ${knownAt}::timestamptz ${inPeriod(raw('l.captured_at'), frame)}
+      and not (${linked(ctx, frame)} and (x.lead_id is not null or d.id is not null))`
 }
 
 // What is picked of touches t, as they were known.
@@ -137,15 +141,15 @@ export function journeyFacts(ctx: Context, query: JourneyQuery): Sql {
   const won = (column: Sql) => sql`case when s.outcome = 'won' then ${column} end`
   const cutBy = [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
   const journeys = (scope === 'lead' ? ofLeads : ofEverybody)(ctx, query)
-  return sql`${ctes}, subjects as materialized (
+  return sql`${ctes}, subjects as (
     ${dealSubjects(ctx, query, worth)} ${withLeads ? sql`union all ${leadSubjects(ctx, query)}` : empty}
-  ), told as materialized (
+  ), told as (
     select s.*, l.id as lead, l.captured_at, l.contact_id as lead_contact
     from subjects s
       left join ${recordsThen(ctx, frame, leads, 'l')} on ${visible(ctx, leads, 'l')} and l.id = s.lead_id
         and l.deleted_at is null and l.created_at <= ${frame.knownAt}::timestamptz
         and (s.id = l.id or ${linked(ctx, frame)})
-  ) ${journeys.ctes}, facts as materialized (
+  ) ${journeys.ctes}, facts as (
     select s.subject as id, s.outcome, case when s.outcome <> 'open' then coalesce(j.path, '{}') end as path,
       ${won(raw('j.direct'))} as direct, ${won(raw('j.ages'))} as ages,
       ${won(raw('coalesce(j.lead_touch, -1)'))} as lead_touch, ${won(raw('coalesce(j.deal_touch, -1)'))} as deal_touch,

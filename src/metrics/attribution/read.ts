@@ -48,11 +48,20 @@ export function register(): { keys: (string | null)[]; place(key: string | null)
   }
 }
 
-/** What the rows of a cut say; with `nulls` false those that did not convert are counted only. */
+// Floating-point answers and seeded samples depend on the order, and the database gives none.
+function inOrder(rows: readonly JourneyRow[]): JourneyRow[] {
+  const named = rows.map(row => {
+    const { path, outcome, ages, direct, lead_touch, deal_touch } = row
+    return { row, name: JSON.stringify([path, outcome, ages, direct, lead_touch, deal_touch]) }
+  })
+  return named.sort((a, b) => (a.name < b.name ? -1 : 1)).map(n => n.row)
+}
+
+/** What the rows of a cut say, in an order that is always the same; with `nulls` false those that did not convert are counted only. */
 export function read(rows: readonly JourneyRow[], nulls: boolean): Journeys {
   const { won, attributed, nulls: lost, censored } = sorted(rows)
   const { keys, place } = register()
-  const journeys = [...attributed, ...(nulls ? lost : [])].map((row): Journey => {
+  const journeys = inOrder([...attributed, ...(nulls ? lost : [])]).map((row): Journey => {
     const isWon = row.outcome === 'won'
     return {
       path: row.path!.map(place),

@@ -109,7 +109,8 @@ export function markovChain(journeys: readonly Journey[], order: number): Chain 
     for (let to = 0; to < n; to++) p += (expected.get(from, to) * counts.conversions[to]!) / counts.ends[to]!
     return p
   })
-  const pConversion = converts[0]!
+  // Rounding may leave it a hair above.
+  const pConversion = Math.min(1, converts[0]!)
   const statesOf = new Map<number, number[]>()
   counts.keys.forEach((key, row) => row > 0 && statesOf.set(key, [...(statesOf.get(key) ?? []), row]))
   const removalEffects = new Map(
