@@ -104,22 +104,24 @@ const ofLeads = (ctx: Context, query: JourneyQuery) => ({
 function ofEverybody(ctx: Context, query: JourneyQuery) {
   const { frame } = query
   const found = (whose: Sql) =>
-    sql`select w.whose, ${columns} from ${whose} join ${touchesOf(ctx, frame, sql`on`)}`
+    sql`select w.whose, ${columns} from ${whose} join ${touchesOf(ctx, frame, sql`on`)} and t.occurred_at <= w.until`
   return {
-    ctes: sql`, people as materialized (
-      select w.whose, c.id from (
-        select s.id as whose, s.primary_contact_id as id from told s
-        union select s.id, s.lead_contact from told s
-        union select s.id, p.contact_id from told s
+    ctes: sql`, closed as (
+      select s.* from told s where s.outcome <> 'open'
+    ), people as materialized (
+      select w.whose, w.until, c.id from (
+        select s.id as whose, s.until, s.primary_contact_id as id from closed s
+        union select s.id, s.until, s.lead_contact from closed s
+        union select s.id, s.until, p.contact_id from closed s
           join deal_contacts p on p.workspace_id = ${ctx.workspaceId} and p.deal_id = s.id
       ) w join contacts c on ${visible(ctx, contacts, 'c')} and c.deleted_at is null and c.id = w.id
     ), their_leads as materialized (
-      select s.id as whose, s.lead as id from told s
-      union select w.whose, x.id from people w
+      select s.id as whose, s.until, s.lead as id from closed s
+      union select w.whose, w.until, x.id from people w
         join leads x on ${visible(ctx, leads, 'x')} and x.deleted_at is null and x.contact_id = w.id
-    ), touched as materialized (
+    ), touched as (
       ${found(raw('people w'))} and t.contact_id = w.id union ${found(raw('their_leads w'))} and t.lead_id = w.id
-    ), journeys as materialized (
+    ), journeys as (
       select s.id, ${journey(query, raw('from told s join touched t on t.whose = s.id where'))}
       group by s.id
     )`,
