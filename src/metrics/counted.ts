@@ -75,6 +75,8 @@ export interface Notes<R> {
 export interface Plan<R extends Numbers, V> {
   /** Common table expressions; `facts` is one of them, with the subject's `id` and the columns of the cuts. */
   ctes: Sql
+  /** Whether there are `facts_of_buckets` too, since a bucket says other things of its subjects than the whole. */
+  ofBuckets?: boolean
   /** Columns of the facts whose values are told apart: a row for each of them. Else there is one row for all. */
   by?: readonly string[]
   /** What is counted of the facts `f`, as a select list. */
@@ -144,7 +146,7 @@ function countingSql(plan: Plan<never, unknown>, cuts: Cuts, request: ExplainReq
     return sql`
       select ${raw(`'${level}'`)} as level, ${bucketed ? raw('f.bucket') : raw('null::date')} as bucket,
         ${grouped ? shown : raw('null::jsonb')} as keys, ${crowded} as crowded, ${list([columns, ...once(level)])}
-      from facts f ${where} ${own.length > 0 ? sql`group by ${list(own)}` : empty}`
+      from ${raw(bucketed && plan.ofBuckets ? 'facts_of_buckets' : 'facts')} f ${where} ${own.length > 0 ? sql`group by ${list(own)}` : empty}`
   }
 
   const crowd = sql`, crowd as materialized (

@@ -1,6 +1,8 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
+import { deals } from '../resources/deals/resource.js'
 import { dealValues } from './deal-values.js'
+import { fieldThen } from './field-then.js'
 import type { Frame } from './period.js'
 
 /**
@@ -10,6 +12,12 @@ import type { Frame } from './period.js'
  */
 export const toldByDeal = (alias: string, at: Sql, { knownAt }: Frame): Sql =>
   sql`${raw(alias)}.updated_at <= least(${at}, ${knownAt}::timestamptz)`
+
+/** When a deal, `alias`, was opened as far as that was known: a move that is recorded later may put it earlier. */
+export const openedThen = (ctx: Context, { knownAt }: Frame, alias = 'd'): Sql => sql`
+  case when ${raw(alias)}.updated_at > ${knownAt}::timestamptz
+    then ${fieldThen(ctx, deals, alias, 'openedAt', sql`${knownAt}::timestamptz`)}::timestamptz
+    else ${raw(alias)}.opened_at end`
 
 /**
  * Joins `v`: amount and currency of the deal `d` as of the figure, where it meets the condition, which begins with `and`.

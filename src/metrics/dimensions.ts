@@ -5,6 +5,8 @@ import { resourceNamed, type FieldInfo, type Resource } from '../kernel/resource
 import type { Kind } from '../kernel/schema.js'
 import { suggestion } from '../kernel/validate.js'
 import { touches } from '../resources/touches/resource.js'
+import { dealStage, dealStageColumns } from './deal-stages.js'
+import { openedThen } from './deal-state.js'
 import { dealValueColumns, dealValues } from './deal-values.js'
 import type { Frame } from './period.js'
 import { recordsThen } from './records-then.js'
@@ -85,21 +87,28 @@ type Found = Omit<Dimension, 'name'>
 
 const told = (field: FieldInfo) => shownAs[field.kind] ?? asJson
 
-function own({ ctx, frame, resource, alias, at, nth }: Place, name: string): Found | undefined {
-  const field = fieldOf(resource, name)
-  if (!field) return undefined
-  const column = resource.name === 'deal' && at !== 'current' ? dealValueColumns[name] : undefined
+// Where a field is found: in the history of a deal, where that tells it, else in the record.
+function found(place: Place, field: FieldInfo, name: string): Pick<Dimension, 'joins' | 'value'> {
+  const { ctx, frame, resource, alias, at, nth } = place
   const as = `v${nth}`
-  return {
-    joins: column === undefined ? empty : dealValues(ctx, frame, alias, as, at as 'first' | 'last'),
-    value: column === undefined ? columnOf(field, name, alias) : raw(`${as}.${column}`),
-    shown: told(field),
-    of: targetOf(resource, name)
+  if (resource.name === 'deal' && at !== 'current') {
+    const stage = dealStageColumns[name]
+    if (stage !== undefined) return dealStage(ctx, frame, alias, as, at, stage)
+    const column = dealValueColumns[name]
+    if (column !== undefined)
+      return { joins: dealValues(ctx, frame, alias, as, at), value: raw(`${as}.${column}`) }
+    if (name === 'openedAt') return { joins: empty, value: sql`(${openedThen(ctx, frame, alias)})` }
   }
+  return { joins: empty, value: columnOf(field, name, alias) }
+}
+
+function own(place: Place, name: string): Found | undefined {
+  const field = fieldOf(place.resource, name)
+  return field && { ...found(place, field, name), shown: told(field), of: targetOf(place.resource, name) }
 }
 
 function hop(place: Place, relation: string, name: string): Found | undefined {
-  const { ctx, resource, nth } = place
+  const { ctx, frame, resource, nth } = place
   const link = Object.hasOwn(resource.relations, relation) ? resource.relations[relation] : undefined
   if (link?.kind !== 'one') return undefined
   const target = resourceNamed(link.target)
@@ -110,7 +119,7 @@ function hop(place: Place, relation: string, name: string): Found | undefined {
   const as = raw(`g${nth}`)
   return {
     joins: sql`${base.joins} left join (
-      select x.id, ${columnOf(field, name, 'x')} as value from ${raw(`"${target.table}" x`)}
+      select x.id, ${columnOf(field, name, 'x')} as value from ${recordsThen(ctx, frame, target, 'x')}
       where ${visible(ctx, target, 'x')} and x.deleted_at is null
     ) ${as} on ${as}.id = ${base.value}`,
     value: sql`${as}.value`,

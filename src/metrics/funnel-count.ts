@@ -2,7 +2,7 @@ import Big from 'big.js'
 import type { Numbers } from './counted.js'
 import { openSteps, wonStages } from './funnel-sql.js'
 import { completed, type StepOrder, type Way } from './funnel-steps.js'
-import type { PipelineThen, Standing } from './pipeline.js'
+import type { PipelineThen } from './pipeline.js'
 
 /** Deals that went the same way. */
 export interface PathRow extends Numbers {
@@ -21,6 +21,13 @@ export interface PathRow extends Numbers {
 }
 
 export type Move = 'forward' | 'skip' | 'backward' | 'reopen' | 'handed_over'
+
+/** A stage that a deal entered, under a version of the pipeline; without a kind one of another pipeline. */
+interface Step {
+  stage: number
+  version: number
+  kind: string | undefined
+}
 
 /** What deals of one way have in common. */
 export interface PathSense {
@@ -52,34 +59,37 @@ export function pathReader(pipeline: PipelineThen): (row: PathRow) => PathSense 
   const found = (stage: number, version: number) => standing.get(stage * versions + version)
   const stepsOf = stepReader(pipeline)
 
-  function moveTo(
-    a: Standing,
-    b: Standing | undefined,
-    kinds: [string, string | undefined]
-  ): Move | undefined {
-    const [from, to] = kinds
-    if (to === undefined) return 'handed_over'
-    if (from !== 'open') return to === 'open' ? 'reopen' : undefined
-    if (to === 'won') return a.after > 0 ? 'skip' : undefined
-    if (to === 'lost') return undefined
-    if (b!.place < a.place) return 'backward'
+  // Stages were where they stood when they were entered; of two at one position the one with the lesser id came first.
+  function isBackward(from: Step, to: Step): boolean {
+    const [a, b] = [from, to].map(({ stage, version }) => ({
+      position: found(stage, version)?.position ?? 0,
+      id: pipeline.stages[stage]!.id
+    }))
+    return b!.position < a!.position || (b!.position === a!.position && b!.id < a!.id)
+  }
+
+  // Between them is what was live when the later one was recorded.
+  function moveTo(from: Step, to: Step): Move | undefined {
+    const version = Math.max(from.version, to.version)
+    const [a, b] = [found(from.stage, version)!, found(to.stage, version)]
+    if (to.kind === undefined) return 'handed_over'
+    if (from.kind !== 'open') return to.kind === 'open' ? 'reopen' : undefined
+    if (to.kind === 'won') return a.after > 0 ? 'skip' : undefined
+    if (to.kind === 'lost') return undefined
+    if (isBackward(from, to)) return 'backward'
     return b!.before > a.through ? 'skip' : 'forward'
   }
 
   return row => {
-    const steps = stepsOf(row).map(({ stage, version }) => ({
+    const steps = stepsOf(row).map(({ stage, version }): Step => ({
       stage,
       version,
       kind: found(stage, version)?.kind
     }))
     const moves = steps.slice(1).flatMap((to, i) => {
       const from = steps[i]!
-      const version = Math.max(from.version, to.version)
-      const a = found(from.stage, version)
-      if (to.stage === from.stage || !a) return []
-      return [
-        { from: from.stage, to: to.stage, move: moveTo(a, found(to.stage, version), [from.kind!, to.kind]) }
-      ]
+      if (to.stage === from.stage || from.kind === undefined) return []
+      return [{ from: from.stage, to: to.stage, move: moveTo(from, to) }]
     })
     const last = steps.at(-1)!
     return {

@@ -1,6 +1,7 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../kernel/authorize.js'
 import { deals } from '../resources/deals/resource.js'
+import { openedThen } from './deal-state.js'
 import { dealValueColumns, dealValues } from './deal-values.js'
 import {
   dealConversion,
@@ -8,7 +9,6 @@ import {
   mayBeIn,
   mayBeOpened,
   mayBeUntold,
-  openedThen,
   toldWay,
   type Cohort,
   type Source
@@ -143,7 +143,7 @@ function fromHistory(query: FunnelQuery): Source {
   return {
     joins: sql`cross join lateral (
       select y.path, null::uuid[] as way, null::int as version, ${stage} as stage, y.furthest, y.first_at, y.last_at,
-        ${openedThen(query)} as opened_at, y.within, v.amount, v.currency
+        ${openedThen(ctx, frame)} as opened_at, y.within, v.amount, v.currency
       from (
         with f as (${rows(query, ids)})
         select array_agg(f.stage * ${versions}::int + f.version order by f.at, f.seq) as path,

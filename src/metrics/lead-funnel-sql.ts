@@ -4,8 +4,7 @@ import type { Context } from '../kernel/context.js'
 import { deals } from '../resources/deals/resource.js'
 import { leads } from '../resources/leads/resource.js'
 import type { Cuts } from './counted.js'
-import { dealState } from './deal-state.js'
-import { openedThen } from './deals/facts.js'
+import { dealState, openedThen } from './deal-state.js'
 import { dealThen, leadMoment } from './lead-then.js'
 import { inPeriod, type Frame } from './period.js'
 import { recordsThen } from './records-then.js'
@@ -44,7 +43,7 @@ export function qualification(ctx: Context, frame: Frame): { join: Sql; at: Sql 
 export function leadFacts(ctx: Context, { frame, cuts, filter, flow }: LeadFunnelQuery): Sql {
   const { asOf, knownAt } = frame
   const qualified = qualification(ctx, frame)
-  const opened = sql`(${openedThen({ ctx, frame })})`
+  const opened = sql`(${openedThen(ctx, frame)})`
   const keys = cuts.dimensions.map((_, i) => raw(`, l.key_${i + 1}`))
   const all = sql`
     select l.id, l.captured_at, ${qualified.at} as qualified_at,

@@ -50,7 +50,7 @@ export interface Standing {
   version: number
   stage: number
   kind: string
-  place: number
+  position: number
   /** Live open stages before it. */
   before: number
   /** The same with itself. */
@@ -62,7 +62,7 @@ export interface Standing {
 /** A pipeline as a figure needs it. Stages are referred to by their index in `stages`. */
 export interface PipelineThen {
   id: string
-  /** Its stages in their order at the moment of the figure, then those of all other pipelines as they are now. */
+  /** Its stages in their order at the moment of the figure, then those of all other pipelines. */
   stages: StageThen[]
   /** How many of them are its own. */
   own: number
@@ -116,10 +116,17 @@ function places(stages: readonly StageThen[]): Place[] {
   const isStep = (s: StageThen) => s.live && s.kind === 'open'
   const steps = stages.filter(isStep).length
   let through = 0
-  return stages.map((stage, place) => {
+  return stages.map(stage => {
     const before = through
     if (isStep(stage)) through++
-    return { id: stage.id, kind: stage.kind, place, before, through, after: steps - through }
+    return {
+      id: stage.id,
+      kind: stage.kind,
+      position: stage.position,
+      before,
+      through,
+      after: steps - through
+    }
   })
 }
 
@@ -135,14 +142,15 @@ function versionsOf(stages: readonly StageRow[]): { since: number; places: Place
 function pipelineThen(pipeline: PipelineRow, others: PipelineRow[], frame: Frame): PipelineThen {
   const asOf = Date.parse(frame.asOf)
   const knownAt = Date.parse(frame.knownAt)
-  // Facts from before the pipeline was made here were brought in later: for them it was as it is known to be.
-  const moment = asOf < Date.parse(pipeline.createdAt) ? knownAt : Math.min(asOf, knownAt)
-  const own = stagesAt(pipeline.stages, moment)
+  // Facts from before a pipeline was made here were brought in later: for them it was as it is known to be.
+  const then = ({ createdAt, stages }: PipelineRow) =>
+    stagesAt(stages, asOf < Date.parse(createdAt) ? knownAt : Math.min(asOf, knownAt))
+  const own = then(pipeline)
   const index = new Map(own.map((s, i) => [s.id, i]))
   const versions = versionsOf(pipeline.stages)
   return {
     id: pipeline.id,
-    stages: [...own, ...others.flatMap(p => stagesAt(p.stages, Infinity))],
+    stages: [...own, ...others.flatMap(then)],
     own: own.length,
     changes: versions.slice(1).map(v => new Date(v.since).toISOString()),
     standings: versions.flatMap((v, version) =>

@@ -7,8 +7,7 @@ import { leads } from '../../resources/leads/resource.js'
 import { touches } from '../../resources/touches/resource.js'
 import type { Cuts } from '../counted.js'
 import { conversion } from '../currency.js'
-import { openedThen } from '../deals/facts.js'
-import { dealStates } from '../deal-state.js'
+import { dealStates, openedThen } from '../deal-state.js'
 import { givenUp, linked } from '../lead-then.js'
 import { inPeriod, localDay, type Frame } from '../period.js'
 import { recordsThen } from '../records-then.js'
@@ -36,7 +35,7 @@ export const told = ['outcome', 'path', 'direct', 'ages', 'lead_touch', 'deal_to
 // What a closed deal is judged by is when it closed; an open one has nothing but its opening.
 function dealSubjects(ctx: Context, query: JourneyQuery, worth: Sql): Sql {
   const { frame, cuts, filter, pipelineId } = query
-  const opened = sql`(${openedThen({ ctx, frame })})`
+  const opened = sql`(${openedThen(ctx, frame)})`
   const moment = sql`case when w.kind = 'open' then ${opened} else w.at end`
   const parts = dealStates(ctx, frame, pipelineId).map(
     ({ joins, where }) => sql`
@@ -55,7 +54,7 @@ function leadSubjects(ctx: Context, { frame, cuts }: JourneyQuery): Sql {
   const { asOf, knownAt } = frame
   const keys = cuts.dimensions.map((_, i) => sql`, null as ${raw(`key_${i + 1}`)}`)
   const counts = sql`${visible(ctx, deals, 'd')} and d.deleted_at is null
-    and (${openedThen({ ctx, frame })}) <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz`
+    and (${openedThen(ctx, frame)}) <= ${asOf}::timestamptz and d.created_at <= ${knownAt}::timestamptz`
   return sql`
     select l.id, l.id as subject, case when ${givenUp(ctx, frame)} then 'unqualified' else 'open' end as outcome, l.id as lead_id,
       null as primary_contact_id, null as opened_at, ${asOf}::timestamptz as until, null as amount, null as value

@@ -2,10 +2,9 @@ import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import { visible } from '../../kernel/authorize.js'
 import { deals } from '../../resources/deals/resource.js'
 import { conversion } from '../currency.js'
-import { toldByDeal } from '../deal-state.js'
+import { openedThen, toldByDeal } from '../deal-state.js'
 import { dealValues } from '../deal-values.js'
 import { days } from '../durations.js'
-import { fieldThen } from '../field-then.js'
 import { inPeriod, localDay } from '../period.js'
 import type { DealScope } from './scope.js'
 import { kindsOf } from './stages.js'
@@ -77,12 +76,6 @@ export function mayBeClosed({ ctx, frame, pipeline }: DealScope): Sql {
       and c.stage_id = any(${own}::uuid[]) ${inPeriod(sql`c.at`, frame)})`
 }
 
-/** When the deal `d` was opened as far as that was known: a move that is recorded later may put it earlier. */
-export const openedThen = ({ ctx, frame }: Pick<DealScope, 'ctx' | 'frame'>): Sql => sql`
-  case when d.updated_at > ${frame.knownAt}::timestamptz
-    then ${fieldThen(ctx, deals, 'd', 'openedAt', sql`${frame.knownAt}::timestamptz`)}::timestamptz
-    else d.opened_at end`
-
 /** The condition that the deal `d` may have been opened in the period. */
 export const mayBeOpened = ({ frame: { from, to, knownAt } }: DealScope): Sql => sql`
   ${to === null ? sql`true` : sql`d.opened_at < ${to}::timestamptz`}
@@ -126,7 +119,7 @@ function fromHistory(scope: DealScope, cohort: Cohort): Source {
   const may = { closed: mayBeClosed(scope), created: mayBeOpened(scope), standing: sql`true` }[cohort]
   return {
     joins: sql`cross join lateral (
-      select y.*, ${state} as state, ${openedThen(scope)} as opened_at, v.amount, v.currency from (
+      select y.*, ${state} as state, ${openedThen(ctx, frame)} as opened_at, v.amount, v.currency from (
         select (array_agg(f.stage order by f.at, f.seq))[count(*)] as stage, min(f.stage) as least,
           max(f.position) filter (where f.kind = 'open' and f.stage < ${pipeline.own}::int) as furthest,
           min(f.at) filter (where f.stage < ${pipeline.own}::int) as first_at,

@@ -104,15 +104,13 @@ function placeOf({ given, place }: Asked): Place | undefined {
   throw refused(place, 'after', 'This is not a cursor of ours.', 'invalid_cursor')
 }
 
-// The thresholds come from all visits so far, whatever the period and the filter ask about. Of these those of won deals
-// that ended count; of the others those of open deals that go on.
+// The thresholds come from all visits so far, whatever the period asks about. Of these those of won deals that ended
+// count; of the others those of open deals that go on.
 function facts(scope: DealScope): Sql {
   const { ctx, frame, cuts } = scope
   const { ctes, converted } = dealConversion(scope)
   const all = {
     ...scope,
-    filter: sql`true`,
-    all: ctx.owners === null,
     cuts: { ...cuts, joins: empty, keys: empty, bucket: () => empty, dimensions: [] }
   }
   const visits = (of: DealScope, name: string, period: (at: Sql) => Sql) =>
@@ -123,7 +121,7 @@ function facts(scope: DealScope): Sql {
     })
   const today = localDay(frame.workspaceZone, sql`${frame.asOf}::timestamptz`)
   const columns = [...(cuts.interval ? ['bucket'] : []), ...cuts.dimensions.map((_, i) => `key_${i + 1}`)]
-  const isAll = scope.all && frame.from === null && frame.to === null
+  const isAll = frame.from === null && frame.to === null
   const past = isAll ? sql`past as (select * from visits)` : visits(all, 'past', () => empty)
   return sql`${ctes}, ${visits(scope, 'visits', at => inPeriod(at, frame))}, ${past}, thresholds as materialized (
       select p.stage, (percentile_cont(0.9) within group (order by p.days))::float8 as p90
@@ -148,7 +146,6 @@ const pageSql = (after: Place | undefined, size: number): Sql => sql`(
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answered<Value>> {
   const scope = await dealScope(ctx, request, frame)
   const size = request.given.limit ?? 50
-  const stages = openShown(scope.pipeline, new Set())
   let thresholds: Value['thresholds'] = []
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
     ctes: facts(scope),
@@ -165,6 +162,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
     value([row], { ids, reason }) {
       if (row!.thresholds) {
         const found = new Map(row!.thresholds.map(t => [t.stage, t.p90]))
+        const stages = openShown(scope.pipeline, new Set(found.keys()))
         thresholds = stages.map(({ stage, index }) => ({ stage, p90: found.get(index) ?? null }))
       }
       ids('/count', [row!])
@@ -206,8 +204,9 @@ export const stalledDeals = figure({
   summary: 'Open deals that are longer in their stage than won ones were',
   definition: [
     'An open deal is stalled when it is longer in its stage than nine of ten completed visits of won deals to that stage',
-    'lasted. The thresholds come from all visits as of `asOf`; a period picks deals by the day they entered their stage.',
-    'Amounts are converted by the latest rate on or before `asOf`.'
+    'lasted. The thresholds come from all visits of the deals that the filter lets through, as of `asOf`; a period picks',
+    'deals by the day they entered their stage. Amounts are converted by the latest rate on or before',
+    '`asOf`.'
   ].join(' '),
   formula:
     'p90 = 0.9 quantile (type 7) of the days of completed visits of won deals; stalled: days since entry > p90.',

@@ -160,6 +160,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkO
   const parts: Part[] = []
   const { rows, value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
     ctes: staysInPeriod(scope),
+    ofBuckets: true,
     by: ['stage'],
     counts,
     members: { completed: sql`f.completed`, ongoing: sql`not f.completed` },
@@ -193,7 +194,8 @@ export const timeInStage = figure({
     'A visit is the time from an entry of a deal into a stage to its next change of stage; the last one of an open deal goes',
     'on, and its age is counted until `asOf`. Visits that began in the period are looked at. Time spent in won or lost belongs',
     'to no open stage. Completed visits alone are biased short, as the slow ones still go on: `kmMedian` and `survival` use',
-    'all of them.'
+    'all of them. What is told of a deal, the sum and the latest of its visits, goes by the visits that are looked at; in a',
+    'bucket by those that began in it.'
   ].join(' '),
   formula:
     'S(t) = product over completed t_i <= t of (1 - d_i / n_i), n_i = visits of at least t_i days; kmMedian = smallest t with S(t) <= 0.5. Quantiles: type 7.',

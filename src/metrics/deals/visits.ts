@@ -40,6 +40,8 @@ function columnsOf(scope: DealScope): Columns {
   const until = raw('s.ats[s.next]')
   const next = raw('s.stages[s.next]')
   const now = sql`${frame.asOf}::timestamptz`
+  const ids = pipeline.stages.slice(0, pipeline.own).map(s => s.id)
+  const idOf = (index: Sql) => sql`(${ids}::uuid[])[${index} + 1]`
   const length = days(frame, durations, at(own), sql`coalesce(${until}, ${now})`)
   const again = sql`(array_position(s.stages, s.stage) < s.i or array_position(s.stages, s.stage, s.next) is not null)`
   return {
@@ -50,7 +52,8 @@ function columnsOf(scope: DealScope): Columns {
         when ${next} >= ${pipeline.own}::int then 'handed_over'
         when ${next} = any(${lost}::int[]) then 'lost'
         when ${next} = any(${won}::int[]) then 'advanced'
-        when s.stage = any(${won}::int[]) or s.positions[s.next] < s.positions[s.i] then 'moved_back'
+        when s.stage = any(${won}::int[]) or (s.positions[s.next], ${idOf(next)}) < (s.positions[s.i], ${idOf(raw('s.stage'))})
+          then 'moved_back'
         else 'advanced'
       end`,
     state: stateOf(scope, raw('s.stages[cardinality(s.stages)]')),
@@ -99,15 +102,18 @@ export const visitsInPeriod = (scope: DealScope, columns: readonly Column[]) =>
 
 /**
  * The same as stays: each with `last`, whether the deal came back to the stage no more, and `total`, the days of all its
- * visits to a stage that it was in again; of those alone more is looked at.
+ * visits to a stage that it was in again; of those alone more is looked at. In `facts_of_buckets` only those of a bucket
+ * count for it.
  */
-export const staysInPeriod = (scope: DealScope): Sql => sql`
-  ${visitFacts(scope, 'visits', {
-    columns: ['completed', 'days', 'again', 'visited', 'nth', 'lasted'],
-    period: at => inPeriod(at, scope.frame)
-  })}, facts as (
+export function staysInPeriod(scope: DealScope): Sql {
+  const stays = (name: string, within: string) => sql`, ${raw(name)} as (
     select v.*, true as last, null::float8 as total from visits v where not v.again
     union all
     select v.*, v.nth = max(v.nth) over stay, (sum(v.lasted) over stay)::float8
-    from visits v where v.again window stay as (partition by v.id, v.visited)
+    from visits v where v.again window stay as (partition by v.id, v.visited ${raw(within)})
   )`
+  return sql`${visitFacts(scope, 'visits', {
+    columns: ['completed', 'days', 'again', 'visited', 'nth', 'lasted'],
+    period: at => inPeriod(at, scope.frame)
+  })} ${stays('facts', '')} ${scope.cuts.interval ? stays('facts_of_buckets', ', v.bucket') : empty}`
+}
