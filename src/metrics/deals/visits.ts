@@ -43,10 +43,10 @@ function columnsOf(scope: DealScope): Columns {
   const length = days(frame, durations, at(own), sql`coalesce(${until}, ${now})`)
   const again = sql`(array_position(s.stages, s.stage) < s.i or array_position(s.stages, s.stage, s.next) is not null)`
   return {
-    completed: sql`${until} is not null`,
+    completed: raw('s.next <= cardinality(s.stages)'),
     days: sql`${length}::float8`,
     outcome: sql`case
-        when ${until} is null then 'still_there'
+        when ${next} is null then 'still_there'
         when ${next} >= ${pipeline.own}::int then 'handed_over'
         when ${next} = any(${lost}::int[]) then 'lost'
         when ${next} = any(${won}::int[]) then 'advanced'
@@ -66,7 +66,8 @@ function columnsOf(scope: DealScope): Columns {
  * columns those asked for: how many `days` it lasted, until now if it is not `completed`; `outcome`, what came of it;
  * `state`, that of the deal; `again`, whether the deal was in the stage at other times too, with then the exact days that
  * it `lasted`; `visited`, the stage itself, and `nth`, the place in the way. Of the deals that the filter lets through.
- * For all deals one pass through the histories takes less than to look up each.
+ * For all deals one pass through the histories takes less than to look up each. Every `offset 0` keeps the expressions within
+ * from being put, and worked out, wherever they are used.
  */
 export function visitFacts(scope: DealScope, name: string, { columns, period, only }: VisitQuery): Sql {
   const { ctx, cuts, filter, pipeline } = scope
@@ -77,7 +78,7 @@ export function visitFacts(scope: DealScope, name: string, { columns, period, on
       where ${visible(ctx, deals, 'd')} and d.deleted_at is null`
     : sql`${cuts.joins} cross join lateral (${waysOf(scope, 'd')}) w
       where ${visible(ctx, deals, 'd')} and d.deleted_at is null and ${filter} and ${mayBeIn(scope)}`
-  return sql`${raw(name)} as materialized (
+  return sql`${raw(name)} as (
     select s.id, case when s.stage = any(${won}::int[]) then ${won[0] ?? -1}::int else s.stage end as stage,
       ${join(
         columns.map(c => sql`${found[c]} as ${raw(c)}`),
@@ -87,8 +88,8 @@ export function visitFacts(scope: DealScope, name: string, { columns, period, on
       select s.*, ${stage(own)} as stage, ${endOf(own)} as next from (
         select d.id, w.ats, w.stages, w.positions, generate_subscripts(w.stages, 1) as i ${cuts.keys}
         from deals d ${ways}
-      ) s where ${entered(own)} and ${stage(own)} < ${pipeline.own}::int and not ${stage(own)} = any(${lost}::int[])
-    ) s where true ${period(at(own))} ${only ? sql`and ${only(found)}` : empty}
+      ) s where ${entered(own)} and ${stage(own)} < ${pipeline.own}::int and not ${stage(own)} = any(${lost}::int[]) offset 0
+    ) s where true ${period(at(own))} ${only ? sql`and ${only(found)}` : empty} offset 0
   )`
 }
 
@@ -104,10 +105,9 @@ export const staysInPeriod = (scope: DealScope): Sql => sql`
   ${visitFacts(scope, 'visits', {
     columns: ['completed', 'days', 'again', 'visited', 'nth', 'lasted'],
     period: at => inPeriod(at, scope.frame)
-  })}, facts as materialized (
-    select v.*, not v.again or v.nth = o.latest as last, o.total
-    from visits v left join (
-      select x.id, x.visited, max(x.nth) as latest, sum(x.lasted)::float8 as total
-      from visits x where x.again group by x.id, x.visited
-    ) o on v.again and o.id = v.id and o.visited = v.visited
+  })}, facts as (
+    select v.*, true as last, null::float8 as total from visits v where not v.again
+    union all
+    select v.*, v.nth = max(v.nth) over stay, (sum(v.lasted) over stay)::float8
+    from visits v where v.again window stay as (partition by v.id, v.visited)
   )`
