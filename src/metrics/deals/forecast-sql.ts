@@ -52,15 +52,17 @@ function category({ ctx, frame }: DealScope, moments: readonly Moment[]): Sql {
 const wonIn = (from: string, to: string) => sql`coalesce(s.last_at >= m.${raw(`"${from}"`)}
   and s.last_at < m.${raw(`"${to}"`)}, false)`
 
+const ofMoment = raw('m.moment, m.at, m."previousFrom", m.today, m.first_day, m.last_day')
+
 // Open deals at each moment; closed ones once for all moments at which they are the same; and what each moment is asked
 // about the won ones, those of its windows, as deals that `brought` something.
 const parts = sql`
-  select s.*, s.state as part, m.moment, m.at, m."from", m."to", m."previousFrom",
+  select s.*, s.state as part, ${ofMoment},
     false as won_now, false as won_before, false as won_season, false as was_open
   from stood s left join moments m on s.state = 'open' and m.moment between s.n and s.through
   union all
   select b.*, o.id is not null from (
-    select s.*, 'brought', m.moment, m.at, m."from", m."to", m."previousFrom",
+    select s.*, 'brought', ${ofMoment},
       s.last_at >= m."from" and (m."to" is null or s.last_at < m."to") as won_now,
       ${wonIn('previousFrom', 'previousTo')} as won_before, ${wonIn('seasonFrom', 'seasonTo')} as won_season
     from stood s join moments m on s.state = 'won' and m.moment between s.n and s.through
@@ -75,13 +77,11 @@ export function forecastFacts(scope: DealScope, moments: readonly Moment[], need
   const { ctx, frame, cuts, durations, pipeline } = scope
   const { ctes, converted } = dealConversion(scope)
   const day = (at: Sql) => localDay(frame.workspaceZone, at)
-  const date = (at: Sql) => localDay(frame.timeZone, at)
+  const date = (at: string) => localDay(frame.timeZone, raw(at))
   const open = sql`x.part = 'open'`
-  const end = sql`case when ${open} then x.at else x.last_at end`
-  const place = sql`case when x.expected_close_date is null then 'undated'
-    when x.expected_close_date <= ${date(raw('x.at'))} then 'overdue'
-    when x.expected_close_date >= ${date(raw('x."from"'))} and (x."to" is null
-      or x.expected_close_date <= ${date(sql`x."to" - interval '1 millisecond'`)}) then 'expected'
+  const [n, through] = [raw('coalesce(x.moment, x.n)'), raw('coalesce(x.moment, x.through)')]
+  const place = sql`case when x.expected_close_date is null then 'undated' when x.expected_close_date <= x.today then 'overdue'
+    when x.expected_close_date >= x.first_day and (x.last_day is null or x.expected_close_date <= x.last_day) then 'expected'
     else 'outside' end`
   const price = needs.listPrices
     ? sql`${converted(sql`${fieldThen(ctx, products, 'p', 'listPrice', raw('x.at'))}::numeric`, fieldThen(ctx, products, 'p', 'currency', raw('x.at')), day(raw('x.at')))}`
@@ -90,23 +90,33 @@ export function forecastFacts(scope: DealScope, moments: readonly Moment[], need
     needs.wonValues ? `x.part in ('open', 'brought', 'won')` : `x.part in ('open', 'brought')`
   )
   const entries = needs.stageTimes ? kindsOf(pipeline).open : []
+  const lasted = (since: Sql) => sql`${days(frame, durations, since, raw('x."end"'))}::float8`
+  // Most stages are the first or the last one of their deal, whose days are known.
   const since = entries.map(
-    i => sql`, (${days(frame, durations, sql`x.${entryOf(i)}`, end)})::float8 as ${timeOf(i)}`
+    i => sql`, case x.${entryOf(i)} when x.first_at then x.days when x.last_at then x.stage_days
+      else ${lasted(sql`x.${entryOf(i)}`)} end as ${timeOf(i)}`
   )
   return sql`${ctes}, moments as materialized (
-    select m.*, m.n as moment from jsonb_to_recordset(${JSON.stringify(moments)}::jsonb) as m(${columns})
+    select m.*, m.n as moment, ${date('m.at')} as today, ${date('m."from"')} as first_day,
+      ${date(`m."to" - interval '1 millisecond'`)} as last_day
+    from jsonb_to_recordset(${JSON.stringify(moments)}::jsonb) as m(${columns})
   ), odds as materialized (${stageOdds(scope)}), ${standings(scope, moments, { entries, columns: category(scope, moments) })},
-  facts as materialized (
-    select x.id, coalesce(x.moment, x.n) as n, coalesce(x.moment, x.through) as through, x.part as state, x.stage,
-      x.furthest, x.first_at, x.product_id, ${days(frame, durations, raw('x.first_at'), end)}::float8 as days,
-      ${days(frame, durations, raw('x.last_at'), raw('x.at'))}::float8 as stage_days, x.amount,
-      case when ${valued} then ${converted(raw('x.amount'), raw('x.currency'), day(end))} end as value,
+  facts as (
+    select x.id, ${n} as n, ${through} as through, ${n} * ${moments.length}::int + ${through} as run, x.part as state, x.stage,
+      x.furthest, x.first_at, x.product_id, x.days, x.stage_days, x.amount,
+      case when ${valued} then ${converted(raw('x.amount'), raw('x.currency'), day(raw('x."end"')))} end as value,
       coalesce(x.probability, o.probability) as probability, case when ${open} then ${place} end as place, x.category,
       case when ${open} then ${price} end as list_price ${since.length > 0 ? join(since, '') : empty},
       x.won_now, x.won_before, x.won_season, coalesce(x.first_at >= x."previousFrom", false) as fresh, x.was_open
       ${keysOfRow(cuts, 'x')}
-    from (${parts}) x left join odds o on ${open} and o.moment = x.moment and o.stage = x.stage
+    from (
+      select x.*, ${lasted(raw('x.first_at'))} as days, ${lasted(raw('x.last_at'))} as stage_days
+      from (
+        select x.*, case when ${open} then x.at else x.last_at end as "end" from (${parts}) x
+      ) x offset 0
+    ) x left join odds o on ${open} and o.moment = x.moment and o.stage = x.stage
     ${needs.listPrices ? sql`left join products p on ${visible(ctx, products, 'p')} and p.id = x.product_id and p.deleted_at is null` : empty}
+    offset 0
   )`
 }
 
@@ -160,7 +170,7 @@ export function forecastCounts(needs: Needs, openStages: readonly number[]): Sql
   const won = sql`string_agg(coalesce(f.product_id::text, '') || ' ' || f.value, ',')
     filter (where f.state = 'won' and f.value is not null)`
   return sql`${join([...amounts, ...times], ' ')}
-    min(f.first_at) filter (where f.state is distinct from 'brought') as since,
+    min(f.n) as n, min(f.through) as through, min(f.first_at) filter (where f.state is distinct from 'brought') as since,
     ${sampleSql(raw('f.days'), raw(`f.state = 'won'`))} as "wonDays",
     ${sampleSql(raw('f.days'), raw(`f.state = 'lost'`))} as "lostDays",
     ${sampleSql(raw('f.furthest'), raw(`f.state = 'lost' and f.furthest is not null`))} as "lostFurthest",

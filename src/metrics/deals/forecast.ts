@@ -151,7 +151,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkO
   const parts: Part[] = []
   const { value, reasons, more } = await counted<Found, Value>(ctx, request, frame, scope.cuts, {
     ctes: forecastFacts(scope, moments, needs),
-    by: ['n', 'through'],
+    by: ['run'],
     counts: forecastCounts(needs, open),
     members: forecastMembers(needs, open),
     value(rows, notes) {
