@@ -10,7 +10,7 @@ import {
   survivalLaws,
   weightedLaws
 } from './helpers/figure-laws.js'
-import { addsUp, explains, idsBehind, same, sameNumbers } from './helpers/figure-parts.js'
+import { addsUp, bucketsArePeriods, explains, idsBehind, same, sameNumbers } from './helpers/figure-parts.js'
 import { done } from './helpers/funnel.js'
 import {
   date,
@@ -271,6 +271,8 @@ t.test('parts, ids, zones and the past, of every figure and any history', async 
     for (const asked of asksOf(place)) {
       await partsAndIds(place, asked)
       await zones(place, asked)
+      if (asked.bucketsAdd !== null && !asked.given.from)
+        await bucketsArePeriods(more => figure(place, asked, more), asked.title)
     }
     await pastStays(place, written, other)
     await laws(place)

@@ -24,7 +24,7 @@ export const GroupByParameter = (...resources: readonly Resource[]) =>
 export const GroupAtParameter = () =>
   described(
     Enum('MetricGroupAt', ['first', 'last', 'current']),
-    'Which value of a field with a history groups: the first one, the one as of the figure, or that of the record now.',
+    'Which value of a field with a history (the stage, status, owner or amount of a deal) groups: the first one, the one as of the figure, or that of the record now.',
     'first'
   )
 

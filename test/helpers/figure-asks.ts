@@ -63,7 +63,15 @@ export function asksOf({ pipeline: { id: pipelineId } }: Place): Ask[] {
     deals('funnel', { order: 'ordered', windowDays: [7, 60], maturedDays: [20] }, funnel),
     deals('funnel', { cohort: 'closed', order: 'strict' }, funnel),
     deals('stage-flow', {}, { adds: /./, several: /./ }),
-    deals('time-in-stage', {}, { adds: /\/(visits|n)$/, several: /visits|completed/ }),
+    deals(
+      'time-in-stage',
+      {},
+      {
+        adds: /\/(visits|n)$/,
+        bucketsAdd: /\/visits$|\/(completed|openNow|ages)\/n$/,
+        several: /visits|completed/
+      }
+    ),
     deals(
       'time-to-close',
       { maturedDays: [30] },

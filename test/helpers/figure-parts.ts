@@ -146,3 +146,14 @@ export function explains(answer: Json, unlike: Unlike, what: string): void {
     check(fits(count, ids, pointer, unlike), `${what}: ${pointer}`, count, ids)
   }
 }
+
+/** What a bucket says is what the figure says of its period alone. */
+export async function bucketsArePeriods(ask: (more: object) => Promise<Json>, what: string): Promise<void> {
+  const { buckets, asOf, knownAt } = await ask({ interval: 'month' })
+  const begun = (buckets as Json[]).slice(0, -1)
+  check(begun.length > 0, `${what}: no buckets`)
+  for (const { label, from, to, value } of [begun[0]!, begun[begun.length >> 1]!]) {
+    const { value: alone } = await ask({ from, to, asOf, knownAt })
+    same(value, alone, `${what}: ${label as string}`)
+  }
+}
