@@ -77,7 +77,7 @@ async function zones(place: Place, asked: Ask): Promise<void> {
 const answersOf = async (place: Place, asks: readonly Ask[], more: object) => {
   const all: Record<string, unknown> = {}
   for (const asked of asks) {
-    for (const groupBy of [undefined, asked.groupBy[0]]) {
+    for (const groupBy of new Set([undefined, asked.groupBy[0], asked.groupBy.at(-1)])) {
       const { value, groups, scores, deals } = await figure(place, asked, { ...more, groupBy })
       all[`${asked.title} by ${String(groupBy)}`] = { value, groups, scores, deals }
     }

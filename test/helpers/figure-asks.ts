@@ -20,7 +20,12 @@ export interface Ask {
   zoneless?: RegExp
 }
 
-const byDeal = [['ownerId'], ['company.industry', 'sourceChannel'], ['firstTouch.channel']]
+const byDeal = [
+  ['ownerId'],
+  ['company.industry', 'sourceChannel'],
+  ['firstTouch.channel'],
+  ['stageId', 'status']
+]
 const byLead = [['campaignId'], ['owner.name'], ['industry', 'lastTouch.channel']]
 const byOrder = [['company.industry'], ['ownerId']]
 const never = /$^/
