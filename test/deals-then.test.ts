@@ -157,3 +157,72 @@ t.test('stages of other pipelines have the names they had', async t => {
   t.same(await names({ asOf: then, knownAt: then }), [['a', 'x']])
   t.same(await names({}), [['a', 'x renamed']])
 })
+
+t.test('a filter finds what deals were at the moment', async t => {
+  const pipeline = await makePipeline(call, ['a', 'b', 'won:won', 'lost:lost'], 'Filtered')
+  const fields = { amount: '10', currency: 'EUR', probability: 0.5 }
+  const deal = await makeDeal(
+    call,
+    pipeline,
+    [
+      ['a', day('2025-01-01')],
+      ['won', day('2025-03-01')]
+    ],
+    fields
+  )
+  await makeDeal(call, pipeline, [['a', day('2025-01-01')]], { amount: '20', currency: 'EUR' })
+  const knownAt = await moment(pipeline)
+  const found = async (filter: object, more: object) =>
+    (await funnel(call, pipeline, { filter, ...more })).value.deals as number
+  const moments = [
+    { asOf: day('2025-02-01'), knownAt },
+    { asOf: knownAt, knownAt },
+    { asOf: day('2025-02-01') }
+  ]
+  const filters = [
+    { amount: { gte: '10' } },
+    { amount: { eq: '10' } },
+    { probability: { isNull: true } },
+    { status: { eq: 'won' } },
+    { status: { eq: 'open' } },
+    { stageId: { eq: pipeline.stage.a } },
+    { not: { stage: { name: { eq: 'a' } } } },
+    { closedAt: { gte: '2025-02-15T00:00:00Z' } },
+    { openedAt: { lt: '2025-01-02T00:00:00Z' } },
+    { ownerId: { isNull: true } }
+  ]
+  const all = () => Promise.all(filters.map(f => Promise.all(moments.map(m => found(f, m)))))
+  const before = await all()
+  t.same(before, [
+    [2, 2, 2],
+    [1, 1, 1],
+    [1, 1, 1],
+    [0, 1, 0],
+    [2, 1, 2],
+    [2, 1, 2],
+    [0, 1, 0],
+    [0, 1, 0],
+    [2, 2, 2],
+    [2, 2, 2]
+  ])
+  await done(call('PATCH', `/v1/deals/${deal}`, { amount: '5', probability: null }))
+  await move(deal, pipeline.stage.lost!)
+  await move(deal, pipeline.stage.b!, day('2024-12-01'))
+  const known = (counts: number[][]) => counts.map(c => c.slice(0, 2))
+  t.same(known(await all()), known(before), 'what is written later changes nothing')
+  t.equal(await found({ amount: { eq: '5' } }, {}), 1, 'now it is as it is')
+  t.equal(await found({ status: { eq: 'lost' } }, {}), 1)
+})
+
+t.test('a pipeline that there is not is refused, and windows of a thousand years are none', async t => {
+  const unknown = await call('GET', `/v1/metrics/attribution?pipelineId=01234567-89ab-7def-8123-456789abcdef`)
+  t.match(unknown, {
+    status: 422,
+    body: { errors: [{ parameter: 'pipelineId', code: 'unknown_reference' }] }
+  })
+  const pipeline = await makePipeline(call, ['a', 'won:won'], 'Ages')
+  for (const window of ['from=2025-09-01&to=2999-01-01', 'from=1000-01-01&to=2999-12-31&backtest=12']) {
+    const { status, body } = await call('GET', `/v1/metrics/forecast?pipelineId=${pipeline.id}&${window}`)
+    t.equal(status, 200, JSON.stringify(body))
+  }
+})

@@ -123,3 +123,12 @@ t.test('the command line prints figures', async t => {
   t.match(unknown, { code: 1, stderr: /no figure nothing/ })
   t.match(refused, { code: 1, stderr: /colour/ })
 })
+
+t.test('a name with signs that no document may hold', async t => {
+  await call('PATCH', `/v1/stages/${wide.stage.Offer}`, { name: 'Of\u000bfer\ufffe' })
+  const { status, text } = await call('GET', '/v1/metrics/funnel', undefined, svgType)
+  t.equal(status, 200)
+  t.equal(XMLValidator.validate(text), true)
+  t.match(text, /Of\ufffdfer/)
+  t.notMatch(text, /[\u000b\ufffe]/) // eslint-disable-line no-control-regex -- it is what must not be there
+})

@@ -16,7 +16,7 @@ export const dealStageColumns: Readonly<Record<string, string>> = {
  * Joins `as`, those fields of the deal `alias` as its first stage says them, or its last one as of the figure; nulls where
  * it has none by then, or says the last one itself.
  */
-function stagesThen(ctx: Context, frame: Frame, alias: string, as: string, at: 'first' | 'last'): Sql {
+export function stagesThen(ctx: Context, frame: Frame, alias: string, as: string, at: 'first' | 'last'): Sql {
   const { asOf, knownAt } = frame
   const of = (column: string) =>
     sql`(array_agg(h.${raw(column)} order by h.at, h.seq))[${raw(at === 'first' ? '1' : 'count(*)')}]`

@@ -11,6 +11,7 @@ import { leads } from '../../resources/leads/resource.js'
 import { touches } from '../../resources/touches/resource.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, cutsOf, type Notes } from '../counted.js'
+import { filteredDeals } from '../deal-filter.js'
 import { CurrencyParameter } from '../currency.js'
 import { figure, type WorkOut } from '../figure.js'
 import { GroupAtParameter, GroupByParameter, labelsOf } from '../groups.js'
@@ -19,12 +20,12 @@ import {
   commonParameters,
   described,
   FilterParameter,
-  filtered,
   PipelineParameter,
   type Given,
   type Request
 } from '../parameters.js'
 import type { Frame } from '../period.js'
+import { pipelineOf } from '../pipeline.js'
 import { attributionOf, warningsOf } from './assemble.js'
 import { creditedRows, creditsOf } from './credits.js'
 import { costWarnings } from '../cost/cost-days.js'
@@ -191,6 +192,7 @@ async function fillIn(
 async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkOut<AttributionValue>> {
   for (const resource of [deals, leads, touches, costResource]) authorize(ctx, resource.permissions.read)
   const { given } = request
+  if (given.pipelineId !== undefined) await pipelineOf(ctx, request, frame)
   const {
     by = 'channel',
     scope = 'lead',
@@ -207,7 +209,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<WorkO
     scope,
     lookbackDays: given.lookbackDays,
     pipelineId: given.pipelineId,
-    filter: filtered(ctx, deals, 'd', request),
+    filter: filteredDeals(ctx, request, frame),
     subject: raw('d.id'),
     withLeads: Object.keys(given.filter ?? {}).length === 0
   }

@@ -90,6 +90,8 @@ export function draw(chart: Chart): string {
         .replaceAll(/zr\d+-c/g, 'c')
         .replace(/<style[^>]*>[\s\S]*?<\/style>/, '')
         .replace(/<svg([^>]*)>/, `<svg$1 role="img">${about}<style>${darkStyle}</style>`)
+        // No document may hold these signs, in whatever form.
+        .replaceAll(/(?![\t\n\r])[\p{Cc}\p{Cs}\ufffe\uffff]/gu, '\ufffd')
     )
   } finally {
     // Else its clock would run on.

@@ -12,6 +12,7 @@ import { touches } from '../../resources/touches/resource.js'
 import { ModelName } from '../attribution/schema.js'
 import { IntervalParameter } from '../buckets.js'
 import { counted, cutsOf, type Cuts, type Numbers } from '../counted.js'
+import { filteredDeals } from '../deal-filter.js'
 import { CurrencyParameter } from '../currency.js'
 import { cursorOf, Explanation } from '../explain.js'
 import { figure, type Answered } from '../figure.js'
@@ -19,7 +20,6 @@ import {
   commonParameters,
   described,
   FilterParameter,
-  filtered,
   refused,
   type Given,
   type Request
@@ -192,7 +192,7 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
   groupsAsked(request)
   const { groupBy: _groups, ...given } = request.given
   const { currency = frame.baseCurrency, include = 'all', lagDays = 0, ltvMethod = null } = given
-  const filter = filtered(ctx, deals, 'd', request)
+  const filter = filteredDeals(ctx, request, frame)
   const cuts = cutsOf(ctx, deals, 'd', { ...request, given }, frame)
   const costsAsked: CostDaysQuery = { frame, currency, include, lagDays, filter: sql`true`, joins: empty, columns: empty } // prettier-ignore
   const firsts = given.new === 'order' ? firstOrders(ctx, frame) : firstDeals(ctx, frame, filter)

@@ -30,8 +30,12 @@ export interface Moment {
   horizon: number | null
 }
 
+// No window reaches further back.
+const beginning = sql`timestamp '0002-01-01'`
+
 /**
- * The moments of a forecast and of its back-test over the last `backtest` windows, none of them later than `asOf`.
+ * The moments of a forecast and of its back-test over the last `backtest` windows, none of them later than `asOf`,
+ * nor before the calendar.
  * Windows have the same length by the clock on the wall of the reporting zone.
  */
 export async function momentsOf(
@@ -51,7 +55,8 @@ export async function momentsOf(
         timezone(${zone}, a."to") - timezone(${zone}, a."from") as length
       from asked a
     ), moments as (
-      select 0 as n, s.at, s."from", s."to", timezone(${zone}, s.base - s.length) as previous_from,
+      select 0 as n, s.at, s."from", s."to",
+        timezone(${zone}, s.base - least(s.length, s.base - ${beginning})) as previous_from,
         case when s.length is not null then timezone(${zone}, s.base) end as previous_to, s."from" as year_from
       from settled s
       union all
@@ -61,6 +66,7 @@ export async function momentsOf(
         timezone(${zone}, s.base - i.n * s.length)
       from settled s cross join generate_series(0, ${backtest}::int) as i(n)
       where ${backtest}::int > 0 and s.length > interval '0'
+        and (i.n + 1) * extract(epoch from s.length) < extract(epoch from s.base - ${beginning})
     )
     select m.n, m.at, m."from", m."to", m.previous_from as "previousFrom", m.previous_to as "previousTo",
       case when m."to" is not null

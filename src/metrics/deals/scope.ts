@@ -2,16 +2,11 @@ import type { Sql } from 'sql-template-tag'
 import { authorize } from '../../kernel/authorize.js'
 import type { Context } from '../../kernel/context.js'
 import { deals } from '../../resources/deals/resource.js'
+import { filteredDeals } from '../deal-filter.js'
 import { cutsOf, type CutRequest, type Cuts } from '../counted.js'
 import type { Durations } from '../durations.js'
 import { GroupAtParameter, GroupByParameter } from '../groups.js'
-import {
-  commonParameters,
-  FilterParameter,
-  filtered,
-  PipelineParameter,
-  type Request
-} from '../parameters.js'
+import { commonParameters, FilterParameter, PipelineParameter, type Request } from '../parameters.js'
 import type { Frame } from '../period.js'
 import { pipelineOf, type PipelineThen } from '../pipeline.js'
 
@@ -63,7 +58,7 @@ export async function dealScope(
   frame: Frame
 ): Promise<DealScope> {
   authorize(ctx, deals.permissions.read)
-  const filter = filtered(ctx, deals, 'd', request)
+  const filter = filteredDeals(ctx, request, frame)
   const all = ctx.owners === null && Object.keys(request.given.filter ?? {}).length === 0
   const cuts = cutsOf(ctx, deals, 'd', request, frame)
   const found = await pipelineOf(ctx, request, frame)
