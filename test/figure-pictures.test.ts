@@ -89,11 +89,12 @@ t.test('the command line prints figures', async t => {
       DATABASE_URL: app.url,
       JWT_SECRET: jwtSecret
     })
-  const [table, json, csv, svg, scores, wrong, unknown, refused] = await Promise.all([
+  const [table, json, csv, svg, stalled, scores, wrong, unknown, refused] = await Promise.all([
     run('funnel', '--from', '2026-01-01'),
     run('funnel', '--format', 'json', '--from', '2026-01-01', '--cohort', 'closed'),
     run('funnel', '--format=csv', '--interval', 'month'),
     run('funnel', '--format', 'svg'),
+    run('stalled-deals'),
     run(
       'lead-score',
       '--format=json',
@@ -115,6 +116,7 @@ t.test('the command line prints figures', async t => {
   })
   t.match(csv.stdout, /^part,/)
   t.equal(XMLValidator.validate(svg.stdout), true)
+  t.match(stalled.stdout, /^deals\.amount +700$/m)
   t.match(JSON.parse(scores.stdout), {
     metric: 'lead-score',
     parameters: { features: [{ field: 'industry' }], limit: 2, scores: true }

@@ -121,7 +121,10 @@ async function pageOf(
       best = [...best, ...rest].sort(inOrder).slice(0, size + 1)
     }
   }
-  const scores = best.slice(0, size)
+  // Without what only its quality is measured by.
+  const scores = best
+    .slice(0, size)
+    .map(({ leadId, score, probability, shares }) => ({ leadId, score, probability, shares }))
   const hasMore = best.length > size
   const last = scores.at(-1)
   const nextCursor = hasMore ? cursorOf({ key: keyOf(last!), customerId: last!.leadId }) : null
