@@ -4,6 +4,7 @@ import { Bool, Enum, Integer, Number as AnyNumber, Text, Type, type Static } fro
 import { deals } from '../../resources/deals/resource.js'
 import { leads } from '../../resources/leads/resource.js'
 import { scoringRules } from '../../resources/scoring-rules/resource.js'
+import type { Drawn } from '../charts/of-figure.js'
 import { figure, type Answered } from '../figure.js'
 import { customersAnswer, cursorOf, placeOf } from '../lifetime-value-page.js'
 import { decimalOf } from '../models/exact.js'
@@ -140,6 +141,27 @@ function refuseIdle({ given, place }: Asked): void {
   if (paged !== undefined) throw refused(place, paged, `${paged} goes with scores=true.`, 'not_allowed')
 }
 
+// Points are no probabilities, so that rules have no tenths of them; nor has a model that could not be measured.
+function chartOf({ quality, trainAuc }: LeadScoreValue): Drawn {
+  const { calibration, baseRate, auc } = quality
+  if (calibration.length === 0)
+    return {
+      kind: 'bars',
+      unit: 'share',
+      names: ['Successes', 'AUC', 'AUC in training'],
+      series: [{ name: 'share', values: [baseRate, auc, trainAuc] }]
+    }
+  return {
+    kind: 'bars',
+    unit: 'share',
+    names: calibration.map(({ bin }) => `Tenth ${bin}`),
+    series: [
+      { name: 'expected', values: calibration.map(({ mean }) => mean) },
+      { name: 'successes', values: calibration.map(({ rate }) => rate) }
+    ]
+  }
+}
+
 const scorers = new WeakMap<LeadScoreValue, Scorer>()
 
 /** How the leads were scored that an answer is about; undefined where they could not be. */
@@ -213,6 +235,7 @@ export const leadScores = figure({
     scores: Type.Optional(Type.Array(ScoredLead, { description: 'With `scores`: the highest first.' })),
     page: customersAnswer.page
   },
+  picture: { whole: chartOf, compared: { name: 'AUC', unit: 'share', of: v => v.quality.auc } },
   data: { schema: leadScoreData, takes: [], answer: fromData },
   rest: false,
   answer
