@@ -87,3 +87,18 @@ t.test('nothing is listed that was not asked for', async t => {
   const { rows } = await both('lifetime-value', {})
   t.same([...new Set(rows.map(r => r.part))], ['total'])
 })
+
+t.test('customers that were given are listed too', async t => {
+  const customers = [{ x: 2, tx: 5, T: 20, z: '10' }, { x: 0, tx: 0, T: 20 }] // prettier-ignore
+  const data = {
+    bgNbd: { r: 0.25, alpha: 4, a: 0.8, b: 2.5 },
+    gammaGamma: { p: 6, q: 4, gamma: 16 },
+    customers
+  }
+  const { answer, rows } = await both('lifetime-value', { method: 'bg_nbd', data })
+  const found = rows
+    .filter(r => r.part === 'record')
+    .map(r => [r.list, r['customers.x'], r['customers.value']])
+  t.same(found, (answer.customers as Json[]).map(c => ['customers', String(c.x), c.value as string])) // prettier-ignore
+  t.equal(found.length, 2)
+})
