@@ -83,17 +83,33 @@ t.test('the report has them all, and says which cannot be answered', async t => 
   t.equal((await call('GET', '/v1/metrics/report?from=soon')).status, 400)
 })
 
+t.test('lead scores are drawn by any method, and where there is nothing to learn from', async t => {
+  const draw = async (asked: object) => {
+    const { status, text } = await call('POST', '/v1/metrics/lead-score', asked, svgType)
+    t.equal(status, 200)
+    t.equal(XMLValidator.validate(text), true)
+    t.notMatch(text, /NaN|undefined|Nothing to show/)
+    return text
+  }
+  t.match(await draw({ method: 'rules' }), /AUC/)
+  t.match(await draw({ features: [{ field: 'industry', kind: 'category' }] }), /AUC/)
+  const tenths = await draw({ data: { scores: [0.1, 0.6, 0.8], outcomes: [0, 0, 1] } })
+  for (const said of ['Tenth 1', 'expected', 'successes', '80%', '100%']) t.ok(tenths.includes(said), said)
+})
+
 t.test('the command line prints figures', async t => {
   const run = (...args: string[]) =>
     runKith(t, ['metrics', ...args, '--workspace', app.workspaceId], {
       DATABASE_URL: app.url,
       JWT_SECRET: jwtSecret
     })
-  const [table, json, csv, svg, scores, wrong, unknown, refused] = await Promise.all([
+  const [table, json, csv, svg, stalled, scoreSvg, scores, wrong, unknown, refused] = await Promise.all([
     run('funnel', '--from', '2026-01-01'),
     run('funnel', '--format', 'json', '--from', '2026-01-01', '--cohort', 'closed'),
     run('funnel', '--format=csv', '--interval', 'month'),
     run('funnel', '--format', 'svg'),
+    run('stalled-deals'),
+    run('lead-score', '--format=svg', '--method=rules'),
     run(
       'lead-score',
       '--format=json',
@@ -115,6 +131,8 @@ t.test('the command line prints figures', async t => {
   })
   t.match(csv.stdout, /^part,/)
   t.equal(XMLValidator.validate(svg.stdout), true)
+  t.equal(XMLValidator.validate(scoreSvg.stdout), true)
+  t.match(stalled.stdout, /^deals\.amount +700$/m)
   t.match(JSON.parse(scores.stdout), {
     metric: 'lead-score',
     parameters: { features: [{ field: 'industry' }], limit: 2, scores: true }

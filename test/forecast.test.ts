@@ -126,6 +126,35 @@ t.test('a deal that stands at the mean of won ones is behind the numbers', async
   }
 })
 
+t.test('what deals without an amount are worth is unknown, and what there is nothing of is 0', async t => {
+  const { request, authorization } = await workspaceOf(app, 'unknown')
+  const pipeline = await makePipeline(request, ['a', 'won:won'])
+  const open = (fields: object) => makeDeal(request, pipeline, [['a', '2025-03-01T00:00:00Z']], fields)
+  await open({ forecastCategory: 'commit' })
+  const forecast = (more: object = {}) =>
+    done(request('POST', '/v1/metrics/forecast', { ...window, deals: 'open', backtest: 0, ...more }))
+  const amounts = ({ value }: Json) => (value.categories as Json[]).map(c => c.amount as string | null)
+  const plain = await forecast()
+  t.same(amounts(plain), ['0', '0', null, '0'])
+  t.equal(plain.reasons['/value/categories/2/amount'], 'nothing_valued')
+  t.same(amounts(await forecast({ categories: 'cumulative' })), [null, null, null, '0'])
+
+  const period = { from: '2025-02-01', to: '2025-04-01', asOf, deals: 'open' }
+  const waterfall = () => done(request('POST', '/v1/metrics/forecast-waterfall', period))
+  const { value, reasons } = await waterfall()
+  t.match(value, { openAtStart: '0', created: null, won: '0', amountUp: '0', openAtEnd: null })
+  t.same(reasons, { '/value/created': 'nothing_valued', '/value/openAtEnd': 'nothing_valued' })
+  const query = `?${new URLSearchParams(period).toString()}`
+  const path = `/v1/metrics/forecast-waterfall${query}`
+  const { text } = await app.call('GET', path, undefined, { authorization, accept: 'image/svg+xml' })
+  t.match(text, />–</)
+  t.notMatch(text, /NaN|>-0</)
+
+  await open({ amount: '5', currency: 'EUR' })
+  t.same(amounts(await forecast()), ['5', '0', null, '0'])
+  t.match((await waterfall()).value, { created: '5', openAtEnd: '5' })
+})
+
 t.test('a pipeline of hundreds of stages', async t => {
   const { request } = await workspaceOf(app, 'stages')
   const pipeline = await makePipeline(request, ['a', 'won:won', 'lost:lost'])

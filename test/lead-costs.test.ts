@@ -177,8 +177,19 @@ t.test('costs of given rows (E14)', async t => {
     near(t, value.costPerLead, expect.cost_per_lead[key.key] as number | null, key.key as string)
   t.match(reasons, {
     '/groups/1/value/costPerLead': 'no_cost_recorded',
-    '/groups/2/value/costPerLead': 'no_leads'
+    '/groups/2/value/costPerLead': 'no_leads',
+    '/value/qualified': 'not_given',
+    '/value/costPerQualifiedLead': 'not_given'
   })
+  t.match(value, { qualified: null, costPerQualifiedLead: null })
+  const told = rows.slice(0, 2).map((row, i) => ({ ...row, qualified: i * 5 }))
+  const known = await made(send, '/v1/metrics/cost-per-lead', { data: { rows: told } })
+  t.match(known.value, { qualified: 5, costPerQualifiedLead: '200' })
+  t.match(known.groups, [
+    { value: { qualified: 0, costPerQualifiedLead: null } },
+    { value: { qualified: 5 } }
+  ])
+  t.equal(known.reasons['/groups/0/value/costPerQualifiedLead'], 'no_qualified_leads')
 })
 
 t.test('costs of spans, of no campaign, and in no known currency', async t => {

@@ -1,4 +1,5 @@
 import type { Context, Database, Snapshots } from '../kernel/context.js'
+import { KithError } from '../kernel/errors.js'
 import { invoke, type Answer, type Operation, type Request } from '../kernel/operation.js'
 import type { Field } from '../kernel/schema.js'
 import { compile, refuse } from '../kernel/validate.js'
@@ -51,7 +52,7 @@ async function written(operation: Operation, format: TableFormat, result: unknow
   if (format === 'table') return tables(result as Record<string, unknown>)
   if (format === 'json') return `${JSON.stringify(result, null, 2)}\n`
   const write = operation.formats?.[format === 'csv' ? 'text/csv' : 'image/svg+xml']
-  if (!write) throw new Error('That figure has no picture.')
+  if (!write) throw new KithError('not_acceptable', 'That figure has no picture.')
   // The format is one of the operation that gave the result.
   return write(result as never)
 }

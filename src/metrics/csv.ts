@@ -60,6 +60,24 @@ function groupLines({ value, key, label, buckets = [] }: Part): Line[] {
   ]
 }
 
+const members = new Set(['buckets', 'groups', 'warnings'])
+
+// A record may have lists of its own, whose lines tell whose they are by its ids.
+function recordLines(list: string, record: Members, item: number): Line[] {
+  const ids = Object.entries(record).filter(([name]) => name.endsWith('Id'))
+  const about = Object.fromEntries(ids.map(([name, id]) => [`${list}.${name}`, id as Cell]))
+  return linesOf(record, { part: 'record', list, item, ...about }, `${list}.`)
+}
+
+/** The lists that only this figure has, such as pages of deals or customers, and where the page stands. */
+function listLines(answer: Members): Line[] {
+  const own = Object.entries(answer).filter(([name, list]) => Array.isArray(list) && !members.has(name))
+  const records = own.flatMap(([name, list]) =>
+    (list as Members[]).flatMap((record, i) => recordLines(name, record, i))
+  )
+  return [...records, ...(isObject(answer.page) ? linesOf(answer.page, { part: 'page' }, 'page.') : [])]
+}
+
 const places = new Set(['part', 'from', 'to', 'bucket', 'complete', 'group', 'list', 'item'])
 const isPlace = (column: string) => places.has(column) || column.startsWith('key.')
 
@@ -67,7 +85,10 @@ const isPlace = (column: string) => places.has(column) || column.startsWith('key
 const harmless = (cell: Cell) =>
   typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell) && !/^-?\d+(\.\d+)?$/.test(cell) ? `'${cell}` : cell
 
-/** What an answer says as lines: the total, its buckets and its groups, each followed by the items of its lists. */
+/**
+ * What an answer says as lines: the total, its buckets and its groups, each followed by the items of its lists; then the
+ * records that it lists, and where their page stands.
+ */
 export function csvLines(answer: Members): Line[] {
   // Every figure answers with these members; which others, is its own matter.
   const {
@@ -78,13 +99,14 @@ export function csvLines(answer: Members): Line[] {
   return [
     ...linesOf(value, { part: 'total' }, ''),
     ...buckets.flatMap(b => bucketLines({ part: 'bucket' }, b)),
-    ...groups.flatMap(groupLines)
+    ...groups.flatMap(groupLines),
+    ...listLines(answer)
   ]
 }
 
 /**
- * An answer as one table of RFC 4180: lines for the total, its buckets and its groups, with a column for each number;
- * the items of lists, such as stages, are lines of their own with `list` and `item`. Unknown is empty.
+ * An answer as one table of RFC 4180: lines for the total, its buckets, its groups and its records, with a column for
+ * each number; the items of lists, such as stages, are lines of their own with `list` and `item`. Unknown is empty.
  */
 export function csvOf(answer: Members): string {
   const lines = csvLines(answer)

@@ -79,7 +79,7 @@ export function pageOf(
   const shown = rows.slice(0, size)
   const hasMore = rows.length > size
   return {
-    customers: shown.map(({ key: _key, ...customer }) => customer),
+    customers: shown.map(({ key: _key, rank: _rank, ...customer }) => customer),
     page: { hasMore, nextCursor: hasMore ? cursorOf(shown.at(-1)!) : null }
   }
 }

@@ -65,6 +65,8 @@ export interface CustomerValue {
   value: string | null
   /** The value as it is sorted by, for the cursor. */
   key: string
+  /** The place in the page, where the database made it. */
+  rank?: number
 }
 
 /**

@@ -40,11 +40,11 @@ export interface HeatChart extends Titled {
   cells: { row: number; column: number; value: number; complete: boolean }[]
 }
 
-/** How a total becomes another one: parts that raise or lower it, between whole bars. */
+/** How a total becomes another one: parts that raise or lower it, between whole bars; unknown ones leave a gap. */
 export interface WaterfallChart extends Titled {
   kind: 'waterfall'
   unit: Unit
-  parts: { name: string; value: number; whole: boolean }[]
+  parts: { name: string; value: number | null; whole: boolean }[]
 }
 
 /** What a figure says as a picture. */

@@ -8,7 +8,7 @@ export function waterfall({ parts, unit }: WaterfallChart): Drawing {
   let level = 0
   const shown = parts.map(({ name, value, whole }) => {
     const before = whole ? 0 : level
-    level = whole ? value : level + value
+    level = whole ? (value ?? level) : level + (value ?? 0)
     return { name, value, whole, low: Math.min(before, level), high: Math.max(before, level) }
   })
   return {
@@ -31,14 +31,16 @@ export function waterfall({ parts, unit }: WaterfallChart): Drawing {
             const [x, up] = api.coord([api.value(0), part.high]) as [number, number]
             const [, down] = api.coord([api.value(0), part.low]) as [number, number]
             const wide = Math.min(64, (api.size!([1, 0]) as number[])[0]! * 0.66)
-            const fill = part.whole ? light.fifth : part.value < 0 ? light.bad : light.second
-            const sign = !part.whole && part.value > 0 ? '+' : ''
+            const { whole, value } = part
+            const fill = whole ? light.fifth : (value ?? 0) < 0 ? light.bad : light.second
+            const sign = !whole && (value ?? 0) > 0 ? '+' : ''
+            const height = value === null ? 0 : Math.max(1.5, down - up)
             return {
               type: 'group',
               children: [
                 {
                   type: 'rect',
-                  shape: { x: x - wide / 2, y: up, width: wide, height: Math.max(1.5, down - up), r: 3 },
+                  shape: { x: x - wide / 2, y: up, width: wide, height, r: 3 },
                   style: { fill }
                 },
                 {
@@ -46,7 +48,7 @@ export function waterfall({ parts, unit }: WaterfallChart): Drawing {
                   style: {
                     x,
                     y: up - 10,
-                    text: `${sign}${written(unit, part.value)}`,
+                    text: `${sign}${written(unit, value)}`,
                     align: 'center',
                     verticalAlign: 'middle',
                     fontSize: 12,

@@ -43,7 +43,9 @@ const value = Closed(
   {
     cost: Nullable(Computed('What was spent in the period; null where no cost is recorded.')),
     leads: Count('Leads captured in the period.'),
-    qualified: Count('Those of them that were qualified by `asOf`.'),
+    qualified: Nullable(
+      Count('Those of them that were qualified by `asOf`; null where given data do not tell.')
+    ),
     costPerLead: Nullable(Computed('The cost for each lead.')),
     costPerQualifiedLead: Nullable(Computed('The cost for each qualified lead.')),
     spendWithoutLeads: Nullable(Computed('The part of the cost that belongs to campaigns without a lead.'))
@@ -184,11 +186,12 @@ const members = {
 type Reason = (pointer: string, code: string) => void
 
 function told(value: Value, unknown: string, reason: Reason): Value {
-  const { cost, costPerLead, costPerQualifiedLead } = value
+  const { cost, qualified, costPerLead, costPerQualifiedLead } = value
   if (cost === null) for (const name of ['cost', 'spendWithoutLeads']) reason(`/${name}`, unknown)
   if (costPerLead === null) reason('/costPerLead', cost === null ? unknown : 'no_leads')
-  if (costPerQualifiedLead === null)
-    reason('/costPerQualifiedLead', cost === null ? unknown : 'no_qualified_leads')
+  if (qualified === null) reason('/qualified', 'not_given')
+  const lacking = qualified === null ? 'not_given' : 'no_qualified_leads'
+  if (costPerQualifiedLead === null) reason('/costPerQualifiedLead', cost === null ? unknown : lacking)
   return value
 }
 
@@ -230,7 +233,7 @@ function fromRows({ cost, leads: n, qualified, per, without }: GivenCosts, reaso
     leads: n,
     qualified,
     costPerLead: per('leads'),
-    costPerQualifiedLead: per('qualified'),
+    costPerQualifiedLead: qualified === null ? null : per('qualified'),
     spendWithoutLeads: without('leads')
   }
   return told(found, 'no_cost_recorded', reason)

@@ -11,7 +11,7 @@ const GivenRow = Closed(
     key: described(Text(200), 'A campaign or channel.'),
     cost: described(Nullable(GivenAmount()), 'What was spent; null: unknown.'),
     leads: Type.Optional(Count('Leads. Absent: 0.')),
-    qualified: Type.Optional(Count('Qualified leads. Absent: 0.')),
+    qualified: Type.Optional(Count('Qualified leads. Absent: unknown.')),
     newCustomers: Type.Optional(Count('New customers. Absent: 0.'))
   },
   { 'x-type': 'GivenCostRow', description: 'What a campaign or channel cost and brought.' }
@@ -23,8 +23,12 @@ type Row = Static<typeof GivenRow>
 type Counted = 'leads' | 'qualified' | 'newCustomers'
 
 /** What was spent for some rows together, and what it brought. */
-export interface GivenCosts extends Record<Counted, number> {
+export interface GivenCosts {
   cost: string | null
+  leads: number
+  /** Unknown as soon as one row does not tell it. */
+  qualified: number | null
+  newCustomers: number
   /** The cost for each of them; null where it is unknown or there are none. */
   per(counted: Counted): string | null
   /** The part of the cost that brought none. */
@@ -43,7 +47,7 @@ function costsOf(rows: readonly Row[]): GivenCosts {
   return {
     cost: cost && shownDecimal(cost),
     leads: total(rows, 'leads'),
-    qualified: total(rows, 'qualified'),
+    qualified: rows.some(row => row.qualified === undefined) ? null : total(rows, 'qualified'),
     newCustomers: total(rows, 'newCustomers'),
     per(counted) {
       const n = total(rows, counted)

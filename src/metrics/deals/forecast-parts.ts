@@ -40,15 +40,14 @@ const categories = ['pipeline', 'best_case', 'commit', 'closed'] as const
  * The open deals by category, with those won in the window as closed. A deal without one is in the pipeline, an omitted
  * one is nowhere. Cumulative: each has those that are surer too.
  */
-export function categoriesOf(
-  deals: readonly OpenDeal[],
-  { n, value }: Won,
-  cumulative: boolean
-): Value['categories'] {
+export function categoriesOf(deals: readonly OpenDeal[], won: Won, cumulative: boolean): Value['categories'] {
   return categories.map((category, i) => {
     const told: readonly string[] = cumulative ? categories.slice(i) : [category]
     const those = deals.filter(d => told.includes(d.category ?? 'pipeline'))
-    const won = told.includes('closed') ? { n, value: value ?? '0' } : { n: 0, value: '0' }
-    return { category, deals: those.length + won.n, amount: shownDecimal(sum(those).plus(won.value)) }
+    const { n, value } = told.includes('closed') ? won : { n: 0, value: null }
+    const total = those.length + n
+    const known = withValue(those).length > 0 || (n > 0 && value !== null)
+    const amount = total > 0 && !known ? null : shownDecimal(sum(those).plus(value ?? 0))
+    return { category, deals: total, amount }
   })
 }

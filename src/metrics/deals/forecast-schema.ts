@@ -102,7 +102,7 @@ const Category = Closed(
   {
     category: Enum('ForecastCategoryName', ['pipeline', 'best_case', 'commit', 'closed']),
     deals: Count('How many.'),
-    amount: Computed('Their amounts, as far as they are known.')
+    amount: Amount('Their amounts; null where none is known.')
   },
   {
     'x-type': 'ForecastCategoryValue',

@@ -221,6 +221,8 @@ export function forecastOf({ moments, pipeline, settings }: Asked, rows: readonl
   }
   if (horizon === null) notes.reason('/horizonDays', 'no_end')
   if (value.amount === null) notes.reason('/amount', 'nothing_valued')
+  for (const [i, { amount }] of value.categories.entries())
+    if (amount === null) notes.reason(`/categories/${i}/amount`, 'nothing_valued')
   if (closedWon.value === null) notes.reason('/closedWon/value', 'nothing_valued')
   if (newBusiness.value === null)
     notes.reason('/newBusiness/value', horizon === null ? 'no_end' : 'nothing_valued')

@@ -1,9 +1,10 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import type { Context } from '../../kernel/context.js'
-import { Closed, Computed, Enum, type Static } from '../../kernel/schema.js'
+import { Closed, Computed, Enum, Nullable, type Static } from '../../kernel/schema.js'
 import { deals } from '../../resources/deals/resource.js'
 import { counted, type Notes, type Numbers } from '../counted.js'
 import { CurrencyParameter } from '../currency.js'
+import { numberOf } from '../charts/of-figure.js'
 import { figure, type Answered } from '../figure.js'
 import { shown } from '../money.js'
 import { described, type Given, type Request } from '../parameters.js'
@@ -24,25 +25,31 @@ const parameters = {
 
 type Asked = Request<Given<typeof parameters>>
 
+const Line = (description: string) => Nullable(Computed(description))
+
 const value = Closed(
   {
-    openAtStart: Computed('What the open deals were worth at the start.'),
-    created: Computed('Deals opened in the period.'),
-    pulledIn: Computed(
+    openAtStart: Line('What the open deals were worth at the start.'),
+    created: Line('Deals opened in the period.'),
+    pulledIn: Line(
       'Deals that came to be expected in the period, or were closed in it though they were not.'
     ),
-    reopened: Computed('Deals that were closed at the start and opened again.'),
-    amountUp: Computed('By how much deals rose.'),
-    amountDown: Computed('By how much deals fell.'),
-    pushedOut: Computed('Deals no longer expected in the period, or handed over to another pipeline.'),
-    lost: Computed('Deals lost in the period.'),
-    won: Computed('Deals won in the period.'),
-    currencyRevaluation: Computed(
+    reopened: Line('Deals that were closed at the start and opened again.'),
+    amountUp: Line('By how much deals rose.'),
+    amountDown: Line('By how much deals fell.'),
+    pushedOut: Line('Deals no longer expected in the period, or handed over to another pipeline.'),
+    lost: Line('Deals lost in the period.'),
+    won: Line('Deals won in the period.'),
+    currencyRevaluation: Line(
       'What exchange rates did to the deals of the start; below 0 if they lowered it.'
     ),
-    openAtEnd: Computed('What the open deals are worth at the end, or now.')
+    openAtEnd: Line('What the open deals are worth at the end, or now.')
   },
-  { 'x-type': 'ForecastWaterfall', description: 'What became of the open deals in a period, in money.' }
+  {
+    'x-type': 'ForecastWaterfall',
+    description:
+      'What became of the open deals in a period, in money; null where deals are meant of which none has a known value.'
+  }
 )
 
 type Value = Static<typeof value>
@@ -68,16 +75,20 @@ const names = Object.keys(parts) as Part[]
 const sums: Sql = join(
   names.map(name => {
     const { of, met } = parts[name]
-    return sql`coalesce(${shown(raw(`sum(${of}) filter (where ${met})`))}, '0') as ${raw(`"${name}Value"`)}`
+    return sql`${shown(raw(`sum(${of}) filter (where ${met})`))} as ${raw(`"${name}Value"`)}`
   }),
   ', '
 )
 
-type Found = Numbers & Record<Part, number> & Record<`${Part}Value`, string>
+type Found = Numbers & Record<Part, number> & Record<`${Part}Value`, string | null>
 
-function toldOf(row: Found, { ids }: Notes<Found>): Value {
-  for (const name of names) ids(`/${name}`, [row], name)
-  return Object.fromEntries(names.map(name => [name, row[`${name}Value`]])) as Value
+function toldOf(row: Found, { ids, reason }: Notes<Found>): Value {
+  const lines = names.map(name => [name, row[name] === 0 ? '0' : row[`${name}Value`]] as const)
+  for (const [name, line] of lines) {
+    ids(`/${name}`, [row], name)
+    if (line === null) reason(`/${name}`, 'nothing_valued')
+  }
+  return Object.fromEntries(lines) as Value
 }
 
 // What a deal is worth where it counts last.
@@ -115,11 +126,15 @@ async function answer(ctx: Context, request: Asked, frame: Frame): Promise<Answe
 
 const lowering = new Set<Part>(['amountDown', 'pushedOut', 'lost', 'won'])
 
-const stepOf = (name: Part, value: Value) => ({
-  name: name[0]!.toUpperCase() + name.slice(1).replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`),
-  value: Number(value[name]) * (lowering.has(name) ? -1 : 1),
-  whole: name === 'openAtStart' || name === 'openAtEnd'
-})
+function stepOf(name: Part, value: Value) {
+  const line = numberOf(value[name])
+  return {
+    name: name[0]!.toUpperCase() + name.slice(1).replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`),
+    // 0 is not lowered to a negative zero, which would be written with its sign.
+    value: line !== null && lowering.has(name) ? 0 - line : line,
+    whole: name === 'openAtStart' || name === 'openAtEnd'
+  }
+}
 
 /** The waterfall of the open deals. */
 export const forecastWaterfall = figure({
@@ -135,7 +150,7 @@ export const forecastWaterfall = figure({
     'the day they are looked at in the workspace’s own zone, those of closed deals by that of the day of the close.'
   ].join(' '),
   formula:
-    'openAtStart + created + pulledIn + reopened + amountUp - amountDown - pushedOut - lost - won + currencyRevaluation = openAtEnd.',
+    'openAtStart + created + pulledIn + reopened + amountUp - amountDown - pushedOut - lost - won + currencyRevaluation = openAtEnd, where null is nothing.',
   unit: 'money in the currency of the answer',
   source: 'Salesforce Collaborative Forecasts guide; pipeline waterfalls as usual in sales reporting.',
   subject: deals,

@@ -4,6 +4,7 @@ import { Bool, Enum, Integer, Number as AnyNumber, Text, Type, type Static } fro
 import { deals } from '../../resources/deals/resource.js'
 import { leads } from '../../resources/leads/resource.js'
 import { scoringRules } from '../../resources/scoring-rules/resource.js'
+import type { Drawn } from '../charts/of-figure.js'
 import { figure, type Answered } from '../figure.js'
 import { customersAnswer, cursorOf, placeOf } from '../lifetime-value-page.js'
 import { decimalOf } from '../models/exact.js'
@@ -121,7 +122,10 @@ async function pageOf(
       best = [...best, ...rest].sort(inOrder).slice(0, size + 1)
     }
   }
-  const scores = best.slice(0, size)
+  // Without what only its quality is measured by.
+  const scores = best
+    .slice(0, size)
+    .map(({ leadId, score, probability, shares }) => ({ leadId, score, probability, shares }))
   const hasMore = best.length > size
   const last = scores.at(-1)
   const nextCursor = hasMore ? cursorOf({ key: keyOf(last!), customerId: last!.leadId }) : null
@@ -135,6 +139,27 @@ function refuseIdle({ given, place }: Asked): void {
   if (idle !== undefined) throw refused(place, idle, `${idle} does not go with method=rules.`, 'not_allowed')
   const paged = given.scores ? undefined : (['limit', 'after'] as const).find(n => given[n] !== undefined)
   if (paged !== undefined) throw refused(place, paged, `${paged} goes with scores=true.`, 'not_allowed')
+}
+
+// Points are no probabilities, so that rules have no tenths of them; nor has a model that could not be measured.
+function chartOf({ quality, trainAuc }: LeadScoreValue): Drawn {
+  const { calibration, baseRate, auc } = quality
+  if (calibration.length === 0)
+    return {
+      kind: 'bars',
+      unit: 'share',
+      names: ['Successes', 'AUC', 'AUC in training'],
+      series: [{ name: 'share', values: [baseRate, auc, trainAuc] }]
+    }
+  return {
+    kind: 'bars',
+    unit: 'share',
+    names: calibration.map(({ bin }) => `Tenth ${bin}`),
+    series: [
+      { name: 'expected', values: calibration.map(({ mean }) => mean) },
+      { name: 'successes', values: calibration.map(({ rate }) => rate) }
+    ]
+  }
 }
 
 const scorers = new WeakMap<LeadScoreValue, Scorer>()
@@ -210,6 +235,7 @@ export const leadScores = figure({
     scores: Type.Optional(Type.Array(ScoredLead, { description: 'With `scores`: the highest first.' })),
     page: customersAnswer.page
   },
+  picture: { whole: chartOf, compared: { name: 'AUC', unit: 'share', of: v => v.quality.auc } },
   data: { schema: leadScoreData, takes: [], answer: fromData },
   rest: false,
   answer
