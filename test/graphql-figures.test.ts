@@ -70,7 +70,7 @@ t.test('with several pipelines the funnel needs one, and churn none', async t =>
     {
       path: ['metrics', 'funnel'],
       extensions: {
-        code: 'invalid_input',
+        code: 'unprocessable',
         status: 422,
         errors: [{ pointer: '/pipelineId', code: 'required' }]
       }
