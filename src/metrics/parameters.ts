@@ -41,7 +41,7 @@ export const commonParameters = {
   asOf: described(Instant(), 'Facts after this instant do not exist. Absent: now.'),
   knownAt: described(
     Instant(),
-    'Only facts recorded by this instant, and fields of records as they were then. Absent: now. Links between records, whose they are and what is in the bin are as they are now, and so is what a deal says without a history.'
+    'Only facts recorded by this instant, and fields of records as they were then, in `groupBy` also those of records that others point to. Absent: now. Links, owners and the bin are as they are now, and so is what a deal says without a history (company, channel, campaign), and what `filter` asks of deals and of related records.'
   ),
   timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's."),
   explain: described(
