@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
 import { KithError, parameterError, type Code, type ErrorItem } from '../kernel/errors.js'
@@ -161,6 +162,14 @@ export function fromQuery<G>(parameters: Record<string, Field>, query: Record<st
     .filter(([name]) => query[name] !== undefined)
     .map(([name, schema]) => [name, read(name, schema, query[name])])
   return { given: Object.fromEntries(given) as G, place: 'query' }
+}
+
+/** The request without the parameters that say their own default: these ask for nothing, whatever else is asked. */
+export function withoutDefaults<R extends Request<object>>(parameters: Record<string, Field>, request: R): R {
+  const given = Object.entries(request.given).filter(
+    ([name, value]) => !isDeepStrictEqual(value, parameters[name]?.default)
+  )
+  return { ...request, given: Object.fromEntries(given) }
 }
 
 const at = (place: Place, name: string): Pick<ErrorItem, 'in' | 'pointer' | 'parameter'> =>
