@@ -14,6 +14,7 @@ import {
   fromBody,
   fromQuery,
   refused,
+  withoutDefaults,
   type commonParameters,
   type Given,
   type Request
@@ -227,7 +228,8 @@ export function figure<
     }
   }
 
-  async function run(computing: Computing, ctx: Context, input: object, request: Request<Given<P>>) {
+  async function run(computing: Computing, ctx: Context, input: object, asked: Request<Given<P>>) {
+    const request = withoutDefaults(parameters, asked)
     refuseOfRecords(request, data?.takes ?? [])
     const frame = await framed(ctx, input, request)
     const key = identityOf(ctx, name, version, request, frame)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Sql } from 'sql-template-tag'
 import type { Context } from '../kernel/context.js'
 import { KithError, parameterError, type Code, type ErrorItem } from '../kernel/errors.js'
@@ -41,7 +42,7 @@ export const commonParameters = {
   asOf: described(Instant(), 'Facts after this instant do not exist. Absent: now.'),
   knownAt: described(
     Instant(),
-    'Only facts recorded by this instant, and fields of records as they were then. Absent: now. Links between records, whose they are and what is in the bin are as they are now, and so is what a deal says without a history.'
+    'Only facts recorded by this instant, and fields of records as they were then, in `groupBy` also those of records that others point to. Absent: now. Links, owners and the bin are as they are now, and so is what a deal says without a history (company, channel, campaign), and what `filter` asks of related records.'
   ),
   timeZone: described(TimeZone(), "Where local dates begin, IANA. Absent: the workspace's."),
   explain: described(
@@ -161,6 +162,14 @@ export function fromQuery<G>(parameters: Record<string, Field>, query: Record<st
     .filter(([name]) => query[name] !== undefined)
     .map(([name, schema]) => [name, read(name, schema, query[name])])
   return { given: Object.fromEntries(given) as G, place: 'query' }
+}
+
+/** The request without the parameters that say their own default: these ask for nothing, whatever else is asked. */
+export function withoutDefaults<R extends Request<object>>(parameters: Record<string, Field>, request: R): R {
+  const given = Object.entries(request.given).filter(
+    ([name, value]) => !isDeepStrictEqual(value, parameters[name]?.default)
+  )
+  return { ...request, given: Object.fromEntries(given) }
 }
 
 const at = (place: Place, name: string): Pick<ErrorItem, 'in' | 'pointer' | 'parameter'> =>

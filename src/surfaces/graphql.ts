@@ -1,4 +1,11 @@
-import { GraphQLID, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchema } from 'graphql'
+import {
+  getNullableType,
+  GraphQLID,
+  GraphQLList,
+  GraphQLNonNull,
+  GraphQLObjectType,
+  GraphQLSchema
+} from 'graphql'
 import type { Operation } from '../kernel/operation.js'
 import { allResources } from '../kernel/resource.js'
 import { idsCost } from './graphql-cost.js'
@@ -8,17 +15,22 @@ import { node, RecordTypes, type Field, type Fields, type Input } from './graphq
 import { nodeById, nodesByIds } from './graphql-resolvers.js'
 import { describe, pascal } from './graphql-types.js'
 
-// `metrics.funnel` is the field funnel of the field metrics.
+// `metrics.funnel` is the field funnel of the field metrics. It is null where it fails: an answer of several figures is not
+// lost for one of them.
 function inNamespaces(fields: [string, Field][]): Fields {
   const spaces = new Map<string, Fields>()
   const flat: Fields = {}
   for (const [path, field] of fields) {
     const [space, name] = path.split('.') as [string, string | undefined]
     if (name === undefined) flat[space] = field
-    else spaces.set(space, { ...spaces.get(space), [name]: field })
+    else spaces.set(space, { ...spaces.get(space), [name]: { ...field, type: getNullableType(field.type) } })
   }
   for (const [space, inner] of spaces) {
-    const type = new GraphQLObjectType({ name: pascal(space), description: describe(space), fields: inner })
+    const type = new GraphQLObjectType({
+      name: pascal(space),
+      description: `${describe(space)} A field that fails is null, with an error; the others are answered all the same.`,
+      fields: inner
+    })
     flat[space] = { type: new GraphQLNonNull(type), description: describe(space), resolve: () => ({}) }
   }
   return flat
