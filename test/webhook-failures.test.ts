@@ -156,6 +156,31 @@ t.test('Retry-After is honoured, and 410 disables', async t => {
   t.same(names(hook).slice(before).sort(), ['b', 'c'], 'nothing is lost')
 })
 
+t.test('a late 410 does not disable what was enabled again', async t => {
+  const world = await webhookWorld(t, shortened)
+  const hook = await receiver(t)
+  const { id } = await world.made({ url: hook.url, types: ['company.*'] })
+  // Who has taken one gets two at once.
+  await companies(world, ['a'])
+  await arrived(hook, 1)
+  let [asked, released] = [false, false]
+  hook.behave(async got => {
+    if (got.event.data.name === 'c') asked = true
+    const answered = got.event.data.name === 'c' ? () => released : () => asked
+    return eventually('what it waits for', () => (answered() ? 410 : undefined))
+  })
+  await companies(world, ['b', 'c'])
+  await world.shows(id, 'it is disabled', w => w.status === 'disabled')
+  await world.call('PATCH', `/v1/webhooks/${id}`, { enabled: true })
+  hook.behave(() => 200)
+  const before = hook.got.length
+  released = true
+  await arrived(hook, before + 2)
+  t.same(names(hook).slice(before).sort(), ['b', 'c'], 'nothing is lost')
+  t.match(await world.shows(id, 'it is active', w => w.status === 'active'), { enabled: true })
+  t.same(await eventTypes(world, id), ['webhook.created', 'webhook.disabled', 'webhook.updated'])
+})
+
 t.test('a consumer that is down for an hour gets all of it, in order, and is not flooded', async t => {
   const world = await webhookWorld(t, shortened)
   const hook = await receiver(t)

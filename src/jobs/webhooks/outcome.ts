@@ -64,6 +64,8 @@ async function missed(turn: Turn, due: Due, attempt: Attempt): Promise<void> {
   const delay = Math.max(retryDelay(due.failures + 1, settings.retryScale), attempt.askedMs)
   const result: Result = { ...stored(attempt, due), status: next === 'give up' ? 'failed' : 'pending', delay }
   await turn.store(next === 'give up' ? { ...result, delay: null } : result)
+  // One 410 ends the turn. Others of requests that were under way say no more, and by now somebody may have enabled it again.
+  if (gone && turn.ended()) return
   if (gone) {
     turn.end()
     await changeEndpoint(

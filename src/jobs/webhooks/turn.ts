@@ -55,6 +55,8 @@ export interface Turn extends Delivering {
   tell(): void
   /** Ends the turn early; what is under way is finished. */
   end(): void
+  /** Whether it was ended early, or the endpoint is another's. */
+  ended(): boolean
   /** Ends the turn early because Kith itself failed at it. */
   fail(error: unknown): void
   /** Whether it was ended so. */
@@ -146,6 +148,7 @@ export function openTurn(
       wake()
     },
     end: () => void (over = true),
+    ended: () => over,
     fail(error) {
       logger.warn({ err: error, webhook: lease.webhookId }, 'a turn with a webhook broke')
       if (broken) return
